@@ -1,0 +1,272 @@
+"""Every setting, with its unit in its type and its reason in its docstring.
+
+``gateway.toml`` in the gateway's home holds them; ``GATEWAY_…`` variables win over the file
+(``GATEWAY_SMTP__PORT=2525``). A ``*_file`` setting names a file that holds a secret; the secret
+itself never stands in the file. Relative paths are relative to the home.
+Defaults of limits: reference, security.md, "Limits to put in one config file".
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = timedelta
+CvrText = Annotated[str, Field(pattern=r"^[1-9][0-9]{7}$")]
+NoticeWish = Literal["all", "summary", "errors"]
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys are faults, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Organisation(Section):
+    name: str = Field(min_length=1, max_length=256)
+    """Sender name the recipient sees (MeMo Sender/label)."""
+    cvr: CvrText
+    contact: str = ""
+    """Where a refused sender can ask; shown in SMTP replies, so ASCII and no person's name."""
+
+
+class Storage(Section):
+    database: str = "sqlite:///ledger.db"
+    """SQLAlchemy URL: ``sqlite:///FILE`` (relative to the home) or ``postgresql://…``."""
+    database_password_file: Path | None = None
+    vault: Path = Path("vault")
+    inline_limit: ByteSize = ByteSize(256 * 1024)
+    """Arrivals up to this size ride in the ledger's own commit (one flush) until they are read."""
+    spare: ByteSize = ByteSize(1024**3)
+    """Intake answers 452 when less than this is free on the vault's disk."""
+
+
+class AddressRule(Section):
+    """Who may send to which flows (F21). Without any rule every proved submitter may."""
+
+    flows: tuple[str, ...] = ("*",)
+    allow: tuple[str, ...]
+    """``user:NAME``, ``relay:NAME``, ``certificate:NAME``, ``user:*``, or a mail address / ``*@domain``
+    that the proved sender address must match as well."""
+
+
+class Relay(Section):
+    """A mail server trusted by its address, such as the organisation's own Exchange connector."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    domains: tuple[str, ...]
+    """Sender addresses it may speak for; MAIL FROM and From must both be among them."""
+    notices: NoticeWish = "summary"
+
+
+class ClientCertificate(Section):
+    """A mail server or system trusted by its TLS client certificate."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Fingerprint of the certificate (DER), lower-case hex."""
+    domains: tuple[str, ...]
+    notices: NoticeWish = "summary"
+    system: bool = False
+
+
+class SmtpLimits(Section):
+    message: ByteSize = ByteSize(105_000_000)
+    """Largest mail; announced as SIZE. 74 MB of files become about 100 MB of mail."""
+    in_flight: ByteSize = ByteSize(32 * 1024**2)
+    """Bytes of mail held in memory over all sessions; beyond it DATA is answered 452."""
+    recipients: int = 100
+    commands: int = 1000
+    """Of one session; then 421."""
+    errors: int = 10
+    """Refused commands of one session; then 421."""
+    logins: int = 5
+    connections: int = 500
+    connections_per_address: int = 20
+    line: int = 262_144
+    """Longest line of a message, bytes. RFC 5321 asks for 998; real clients write longer ones."""
+    command_timeout: Seconds = timedelta(seconds=60)
+    data_timeout: Seconds = timedelta(seconds=60)
+    """Longest silence inside DATA."""
+    session: Seconds = timedelta(minutes=30)
+    slowest: ByteSize = ByteSize(500)
+    """Bytes a second inside DATA, after 30 s."""
+
+
+class Smtp(Section):
+    host: str = "127.0.0.1"
+    port: Port = 2525
+    """STARTTLS; 0 lets the system choose."""
+    tls_port: Port | None = None
+    """Implicit TLS (RFC 8314)."""
+    hostname: str = "localhost"
+    domains: tuple[str, ...] = Field(min_length=1)
+    """Domains whose addresses are letters: ``0101011234@<domain>``."""
+    certificate: Path = Path("tls/smtp.crt")
+    key: Path = Path("tls/smtp.key")
+    client_ca: Path | None = None
+    """Asks clients for a certificate; needed with ``client_certificates``."""
+    users: Path = Path("users.toml")
+    relays: tuple[Relay, ...] = ()
+    client_certificates: tuple[ClientCertificate, ...] = ()
+    addresses: tuple[AddressRule, ...] = ()
+    limits: SmtpLimits = SmtpLimits()
+
+    @model_validator(mode="after")
+    def _certificates_need_a_ca(self) -> Smtp:
+        if self.client_certificates and self.client_ca is None:
+            raise ValueError("client_certificates needs client_ca, else no certificate is asked for")
+        return self
+
+
+class ReadLimits(Section):
+    """Limits of parsing hostile mail (security.md, S8)."""
+
+    header_bytes: ByteSize = ByteSize(100 * 1024)
+    headers: int = 1000
+    one_header: ByteSize = ByteSize(16 * 1024)
+    nesting: int = 50
+    parts: int = 1000
+    received: int = 50
+    time: Seconds = timedelta(seconds=30)
+    memory: ByteSize = ByteSize(1536 * 1024**2)
+    processes: int = Field(default=1, ge=1, le=16)
+
+
+class ChannelLimits(Section):
+    """Limits of Digital Post (reference, digital-post.md, section 3); checked before anything is promised."""
+
+    title: int = Field(default=256, le=256)
+    title_hint: int = 50
+    """Longer titles are sent, with a hint to the submitter (the limit of the product users know)."""
+    files: int = 10
+    total: ByteSize = ByteSize(99_500_000)
+    """Of the message as sent, base64 included; 10^6 bytes a MB, the stricter reading."""
+    main_types: tuple[str, ...] = ("pdf",)
+    attachment_types: tuple[str, ...] = ("pdf", "txt", "docx", "xlsx", "jpg", "jpeg", "png")
+
+
+class DigitalPost(Section):
+    base_url: str
+    """``https://…/apis/v1``; the official hosts are production and test."""
+    system_id: str
+    token_file: Path = Path("secrets/digital-post.token")
+    certificate: Path = Path("tls/digital-post.crt")
+    key: Path = Path("tls/digital-post.key")
+    ca: Path | None = None
+    """Trust only this CA; None trusts the system's."""
+    memo_version: Literal["1.1", "1.2"] = "1.1"
+    in_flight: int = Field(default=4, ge=1, le=64)
+    connect_timeout: Seconds = timedelta(seconds=10)
+    timeout: Seconds = timedelta(seconds=30)
+    """Of one whole request; a lease outlives it."""
+    lookups: Literal["digital-post", "listed", "none"] = "digital-post"
+    listed: Path | None = None
+    """A file of reachable numbers, for ``lookups = "listed"``."""
+    on_lookup_failure: Literal["wait", "send"] = "wait"
+    receipts_every: Seconds = timedelta(seconds=10)
+    receipt_overdue: Seconds = timedelta(hours=24)
+
+
+class Mail(Section):
+    """Where our own mails (notices, later forwarded post) go out."""
+
+    host: str = "127.0.0.1"
+    port: Port = 25
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    """``none`` is refused for any host but loopback."""
+    ca: Path | None = None
+    sender: str
+    """From of notices, such as ``digitalpost@dp.example.dk``."""
+    user: str | None = None
+    password_file: Path | None = None
+    per_sender_and_hour: int = 60
+    """Notices to one address in an hour; more wait."""
+
+    @model_validator(mode="after")
+    def _never_in_the_clear(self) -> Mail:
+        if self.tls == "none" and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("tls = \"none\" is only for a mail server on this machine")
+        return self
+
+
+class Flow(Section):
+    """What ``send+NAME@`` means. The flow ``default`` always exists."""
+
+    recipient_from: tuple[Literal["address", "header"], ...] = ("address", "header")
+    """Places a recipient may stand; those that disagree reject the mail."""
+    case: str | None = None
+    plan: str | None = None
+    reply_allowed: bool = False
+    sender_label: str | None = None
+    body_is_letter: bool = False
+    """A mail without a document: its text becomes the main document (as text file)."""
+
+
+class Retry(Section):
+    first: tuple[Seconds, ...] = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
+    """Waits after the first tries (F13); then hourly with jitter."""
+    give_up: Seconds = timedelta(hours=24)
+
+
+class Archive(Section):
+    default_case: str = "DP-{year}"
+    """Case for letters that name none; ``{year}`` and ``{flow}`` are filled in."""
+
+
+class Settings(Section):
+    """The whole file."""
+
+    home: Path
+    environment: Literal["demo", "test", "production"] = "demo"
+    """``production`` is the only value under which real hosts are used, or test numbers refused."""
+    organisation: Organisation
+    storage: Storage = Storage()
+    smtp: Smtp
+    read: ReadLimits = ReadLimits()
+    channel: ChannelLimits = ChannelLimits()
+    digital_post: DigitalPost
+    mail: Mail
+    archive: Archive = Archive()
+    rules: Path | None = None
+    """``rules.toml``; None: send and archive everything that Digital Post reaches, hold the rest."""
+    flows: dict[str, Flow] = Field(default_factory=dict)
+    retry: Retry = Retry()
+    lease: Seconds = timedelta(seconds=60)
+    """How long a piece of work belongs to one worker; longer than any one network call."""
+    poll: Seconds = timedelta(seconds=1)
+    """How often the ledger is asked for due work when nothing else wakes the workers."""
+
+    @property
+    def allow_test_numbers(self) -> bool:
+        return self.environment != "production"
+
+    def flow(self, name: str) -> Flow | None:
+        """The flow called *name*; ``default`` exists even when the file does not mention it."""
+        return self.flows.get(name, Flow() if name == "default" else None)
+
+    def path(self, path: Path) -> Path:
+        """*path* seen from the home."""
+        return path if path.is_absolute() else self.home / path
+
+    @model_validator(mode="after")
+    def _lease_outlives_the_call(self) -> Settings:
+        longest = self.digital_post.connect_timeout + self.digital_post.timeout
+        if self.lease <= longest:
+            raise ValueError(f"lease must be longer than digital_post connect_timeout + timeout ({longest})")
+        return self
+
+    @model_validator(mode="after")
+    def _production_is_said_aloud(self) -> Settings:
+        real = "api.digitalpost.dk" in self.digital_post.base_url
+        if real and self.environment != "production":
+            raise ValueError(
+                'digital_post base_url is the production system; set environment = "production" to mean it'
+            )
+        return self

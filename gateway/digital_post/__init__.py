@@ -1,0 +1,1 @@
+"""The state's own words: the only place with MeMo names."""

@@ -1,0 +1,1 @@
+"""Ways out: sending and archiving are both shipments."""

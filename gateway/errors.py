@@ -1,0 +1,495 @@
+"""The tree of errors: what went wrong, whether it will pass, and what its reader should do.
+
+    GatewayError
+    ├── SubmitterError    the person or system that handed us post can mend it (permanent)
+    ├── RemoteError       somebody we depend on said no, or said nothing
+    ├── OurError          our disk, our ledger, our bug (always temporary to the outside)
+    └── OperatorError     settings and commands
+
+One module, although longer than most: the codes must be seen beside each other to stay unique.
+Texts a submitter reads are Danish, the rest English. A text may hold counts, limits, codes and
+masked numbers; never a CPR number, a title, a name or a file name. What a notice may show to its
+own sender and nobody else goes in *private* and never into ``str()`` or ``repr()``.
+Unknown means temporary (STYLE.md, section 6). ``docs/reference/errors.md`` lists every code.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Something a reader of a notice, a receipt, a log or a terminal must know about.
+
+    Args:
+        private: values only the submitter may see (a file name); kept out of str() and repr().
+        facts: values for the sentence and the remedy; safe for everybody (counts, limits, codes).
+    """
+
+    code: ClassVar[str] = "GW-500"
+    title: ClassVar[str] = "Fejl hos os"
+    sentence: ClassVar[str] = "Something went wrong in the gateway."
+    remedy: ClassVar[str] = "Nothing to do yet: it is tried again."
+    temporary: ClassVar[bool] = True
+
+    def __init__(self, *, private: str = "", **facts: object) -> None:
+        self.private = private
+        self.facts = facts
+        super().__init__(f"{self.code}: {self.text()} {self.action()}".rstrip())
+
+    def text(self) -> str:
+        """The one sentence that says what happened."""
+        return self.sentence.format(**self.facts)
+
+    def action(self) -> str:
+        """What the reader should do next."""
+        return self.remedy.format(**self.facts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross from the parsing process to ours; keyword arguments need help to.
+        return (_rebuild, (type(self), self.private, self.facts))
+
+
+def _rebuild(kind: type[GatewayError], private: str, facts: dict[str, object]) -> GatewayError:
+    return kind(private=private, **facts)
+
+
+# ── the submitter can mend it ───────────────────────────────────────────────
+
+
+class SubmitterError(GatewayError):
+    """Permanent, and the submitter is told in Danish what to do."""
+
+    temporary = False
+
+
+class NoDocument(SubmitterError):
+    code = "GW-201"
+    title = "Intet dokument"
+    sentence = "Mailen indeholder intet dokument, der kan sendes."
+    remedy = "Vedhæft brevet som PDF, og send mailen igen."
+
+
+class LockedPdf(SubmitterError):
+    code = "GW-202"
+    title = "PDF er låst"
+    sentence = "Et dokument er låst med en adgangskode, så modtageren kan ikke åbne det."
+    remedy = "Gem dokumentet uden adgangskode, og send mailen igen."
+
+
+class FileTypeNotAllowed(SubmitterError):
+    code = "GW-203"
+    title = "Filtype ikke tilladt"
+    sentence = "En vedhæftet fil har en type, som Digital Post ikke tager imod."
+    remedy = "Gem filen som PDF, og send mailen igen. Tilladte typer: {allowed}."
+
+
+class TooManyFiles(SubmitterError):
+    code = "GW-204"
+    title = "For mange filer"
+    sentence = "Brevet har {count} filer; grænsen er {limit}."
+    remedy = "Saml bilagene i færre filer, og send mailen igen."
+
+
+class TooLarge(SubmitterError):
+    code = "GW-205"
+    title = "For stor"
+    sentence = "Brevet fylder {size_mb} MB, som det sendes; grænsen er {limit_mb} MB."
+    remedy = "Gør filerne mindre, eller del dem på flere breve."
+
+
+class EmptyFile(SubmitterError):
+    code = "GW-206"
+    title = "Tom fil"
+    sentence = "En vedhæftet fil er tom (0 byte)."
+    remedy = "Vedhæft filen igen, og kontrollér, at den kan åbnes."
+
+
+class ContentMismatch(SubmitterError):
+    code = "GW-207"
+    title = "Fil og filtype passer ikke sammen"
+    sentence = "Indholdet af en vedhæftet fil er ikke det, som filnavnet siger."
+    remedy = "Åbn filen i det program, den hører til, gem den som PDF, og send mailen igen."
+
+
+class OutlookContainer(SubmitterError):
+    code = "GW-208"
+    title = "Vedhæftet som winmail.dat"
+    sentence = "Mailen er sendt i Outlooks eget format (winmail.dat), så filerne ikke kan læses."
+    remedy = "Vælg formatet HTML eller almindelig tekst i Outlook, og send mailen igen."
+
+
+class EncryptedMail(SubmitterError):
+    code = "GW-209"
+    title = "Krypteret mail"
+    sentence = "Mailen er krypteret, og vi kan ikke læse den."
+    remedy = "Send mailen uden kryptering (S/MIME); forbindelsen hertil er allerede krypteret."
+
+
+class CalendarInvitation(SubmitterError):
+    code = "GW-210"
+    title = "Mødeindkaldelse"
+    sentence = "En mødeindkaldelse kan ikke sendes som Digital Post."
+    remedy = "Skriv indkaldelsen som brev, vedhæft det som PDF, og send det i en ny mail."
+
+
+class ForwardedMail(SubmitterError):
+    code = "GW-211"
+    title = "Mail vedhæftet som fil"
+    sentence = "Der er vedhæftet en hel mail; den kan ikke sendes som et brev."
+    remedy = "Gem de filer, som modtageren skal have, vedhæft dem direkte, og send mailen igen."
+
+
+class DamagedMail(SubmitterError):
+    code = "GW-212"
+    title = "Mailen er beskadiget"
+    sentence = "Mailen eller en vedhæftet fil er beskadiget undervejs ({defect})."
+    remedy = "Vedhæft filerne igen i en ny mail, og send den."
+
+
+class TooComplex(SubmitterError):
+    code = "GW-213"
+    title = "Mailen kan ikke læses"
+    sentence = "Mailen har for mange lag, dele eller hoveder ({what}: over {limit})."
+    remedy = "Lav en ny mail, vedhæft brevet som PDF, og send den."
+
+
+class DamagedPdf(SubmitterError):
+    code = "GW-214"
+    title = "PDF er beskadiget"
+    sentence = "Et PDF-dokument kan ikke åbnes."
+    remedy = "Lav PDF-filen igen, kontrollér, at den kan åbnes, og send mailen igen."
+
+
+class SplitMail(SubmitterError):
+    code = "GW-215"
+    title = "Delt mail"
+    sentence = "Mailen er delt i stykker eller peger på filer, der ligger et andet sted."
+    remedy = "Vedhæft selve filerne, og send mailen igen."
+
+
+class NotALetter(SubmitterError):
+    """Bounces, automatic replies, lists: kept and logged, never answered (F35, F64)."""
+
+    code = "GW-216"
+    title = "Ikke et brev"
+    sentence = "Automatisk post bliver aldrig til breve ({what})."
+    remedy = "Der er intet at gøre."
+
+
+class SenderUnclear(SubmitterError):
+    code = "GW-217"
+    title = "Afsender uklar"
+    sentence = "Mailen har ikke præcis én afsenderadresse i feltet Fra."
+    remedy = "Send mailen igen fra din egen postkasse."
+
+
+class NoTitle(SubmitterError):
+    code = "GW-220"
+    title = "Emne mangler"
+    sentence = "Mailen har intet emne; emnet bliver brevets titel."
+    remedy = "Skriv et emne, og send mailen igen."
+
+
+class TitleTooLong(SubmitterError):
+    code = "GW-221"
+    title = "Emnet er for langt"
+    sentence = "Emnet er {count} tegn; grænsen er {limit}."
+    remedy = "Gør emnet kortere, og send mailen igen."
+
+
+class CprInTitle(SubmitterError):
+    code = "GW-222"
+    title = "CPR-nummer i emnet"
+    sentence = (
+        "Emnet indeholder et CPR-nummer. Emnet kan ses uden for den sikre postkasse, "
+        "så det må ikke indeholde CPR-numre."
+    )
+    remedy = "Ret emnet, og send mailen igen."
+
+
+class UnknownTag(SubmitterError):
+    code = "GW-223"
+    title = "Ukendt mærke i emnet"
+    sentence = "Emnet har et mærke i kantede parenteser, som vi ikke kender."
+    remedy = "Mente du [{nearest}:…]? Ret eller fjern mærket, og send mailen igen."
+
+
+class BadTagValue(SubmitterError):
+    code = "GW-224"
+    title = "Forkert værdi i emnet"
+    sentence = "Værdien i mærket [{tag}:…] kan ikke bruges."
+    remedy = "Skriv {expected}, og send mailen igen."
+
+
+class CprInFileName(SubmitterError):
+    code = "GW-225"
+    title = "CPR-nummer i filnavn"
+    sentence = "Et filnavn indeholder et CPR-nummer. Filnavne kan ses uden for den sikre postkasse."
+    remedy = "Giv filen et andet navn, og send mailen igen."
+
+
+class NoRecipient(SubmitterError):
+    code = "GW-301"
+    title = "Modtager mangler"
+    sentence = "Der er ingen modtager."
+    remedy = "Skriv modtagerens CPR- eller CVR-nummer som adresse, fx 0101011234@{domain}."
+
+
+class RecipientsDisagree(SubmitterError):
+    code = "GW-302"
+    title = "Flere mulige modtagere"
+    sentence = "Modtageren er angivet forskelligt flere steder: {candidates}."
+    remedy = "Angiv kun modtageren i adressen, og send mailen igen."
+
+
+class InvalidCpr(SubmitterError):
+    code = "GW-303"
+    title = "Ugyldigt CPR-nummer"
+    sentence = "Et CPR-nummer er ikke gyldigt."
+    remedy = "Kontrollér nummeret: 10 cifre, der begynder med en fødselsdato."
+
+
+class ReplacementCpr(SubmitterError):
+    code = "GW-304"
+    title = "Erstatnings-CPR"
+    sentence = "Erstatningspersonnumre kan ikke modtage Digital Post."
+    remedy = "Send brevet på papir (fjernprint)."
+
+
+class InvalidCvr(SubmitterError):
+    code = "GW-305"
+    title = "Ugyldigt CVR-nummer"
+    sentence = "Et CVR-nummer er ikke gyldigt."
+    remedy = "Kontrollér nummeret: 8 cifre."
+
+
+class InvalidPNumber(SubmitterError):
+    code = "GW-306"
+    title = "Ugyldigt P-nummer"
+    sentence = "Et P-nummer er ikke gyldigt."
+    remedy = "Kontrollér nummeret: 10 cifre efter bogstavet p, fx 12345674-p1023456789."
+
+
+class UnknownFlow(SubmitterError):
+    code = "GW-308"
+    title = "Ukendt forløb"
+    sentence = "Adressen nævner et forløb efter +, som ikke findes."
+    remedy = "Kontrollér adressen, eller spørg den, der driver systemet."
+
+
+class RecipientExempt(SubmitterError):
+    code = "GW-311"
+    title = "Modtageren er fritaget"
+    sentence = "Modtageren er fritaget for Digital Post."
+    remedy = "Brevet ligger under Ubehandlet: send det på papir, eller markér det som håndteret."
+
+
+class RecipientNotRegistered(SubmitterError):
+    code = "GW-312"
+    title = "Modtageren er ikke tilmeldt"
+    sentence = "Modtageren er ikke tilmeldt Digital Post, eller nummeret findes ikke."
+    remedy = "Brevet ligger under Ubehandlet: ret modtageren, eller send det på papir."
+
+
+class RecipientClosed(SubmitterError):
+    code = "GW-313"
+    title = "Modtagerens postkasse er lukket"
+    sentence = "Modtagerens postkasse er lukket; personen eller virksomheden er ophørt."
+    remedy = "Brevet ligger under Ubehandlet: find den rette modtager, eller kassér brevet."
+
+
+class RefusedByRule(SubmitterError):
+    code = "GW-320"
+    title = "Afvist af en regel"
+    sentence = "Brevet er afvist efter reglen »{rule}«: {reason}"
+    remedy = "Spørg den, der driver systemet, hvis reglen er forkert."
+
+
+class HeldByRule(SubmitterError):
+    code = "GW-321"
+    title = "Afventer"
+    sentence = "Brevet venter efter reglen »{rule}«: {reason}"
+    remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
+
+
+# ── somebody else ───────────────────────────────────────────────────────────
+
+
+class RemoteError(GatewayError):
+    """A party outside did not take what we offered. Temporary unless the class says otherwise."""
+
+    code = "GW-400"
+    title = "En anden part svarer ikke"
+    sentence = "A remote party did not answer as expected."
+
+
+class DigitalPostUnavailable(RemoteError):
+    code = "GW-401"
+    title = "Digital Post svarer ikke"
+    sentence = "Digital Post svarer ikke ({reason})."
+    remedy = "Vi prøver igen automatisk. Du skal ikke gøre noget."
+
+    def __init__(self, *, retry_after_seconds: float | None = None, **facts: object) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(**facts)  # type: ignore[arg-type]
+
+
+class DigitalPostRefused(RemoteError):
+    code = "GW-402"
+    title = "Digital Post afviste brevet"
+    sentence = "Digital Post afviste brevet med koden {remote_code}."
+    remedy = "Brevet er ikke leveret. Ret det, som koden nævner, og send det igen."
+    temporary = False
+
+
+class DigitalPostAccessDenied(RemoteError):
+    """Certificate, token or IP range: every letter would fail alike, so the destination stops."""
+
+    code = "GW-403"
+    title = "Ingen adgang til Digital Post"
+    sentence = "Digital Post accepts neither certificate nor token (HTTP {status})."
+    remedy = "Sending is paused. Check certificate, token and address range with `gateway doctor`."
+
+
+class ReceiptOverdue(RemoteError):
+    code = "GW-404"
+    title = "Kvittering mangler"
+    sentence = "Brevet er afleveret, men Digital Post har ikke kvitteret inden for {hours} timer."
+    remedy = "Brevet sendes ikke igen af sig selv. Spørg Digital Post, eller markér det håndteret."
+    temporary = False
+
+
+class GaveUp(RemoteError):
+    code = "GW-405"
+    title = "Ikke leveret i tide"
+    sentence = "Brevet kunne ikke afleveres inden for {hours} timer (sidst: {last})."
+    remedy = "Prøv igen fra Ubehandlet, når forbindelsen virker."
+    temporary = False
+
+
+class LookupFailed(RemoteError):
+    code = "GW-406"
+    title = "Opslag mislykkedes"
+    sentence = "The look-up of a recipient failed ({reason}); this says nothing about the recipient."
+
+
+class MailRelayUnavailable(RemoteError):
+    code = "GW-411"
+    title = "Mailserveren svarer ikke"
+    sentence = "The mail relay did not take a mail ({reason})."
+
+
+class MailRelayRefused(RemoteError):
+    code = "GW-412"
+    title = "Mailserveren afviste"
+    sentence = "The mail relay refused a mail for good (reply {status})."
+    remedy = "Check the [mail] settings and the receiver's address."
+    temporary = False
+
+
+class ArchiveUnavailable(RemoteError):
+    code = "GW-421"
+    title = "Arkivet svarer ikke"
+    sentence = "The archive did not take a document ({reason})."
+
+
+class ArchiveRefused(RemoteError):
+    code = "GW-422"
+    title = "Arkivet afviste"
+    sentence = "The archive refused a document: {reason}."
+    remedy = "Choose another case, then archive it again with `gateway retry`."
+    temporary = False
+
+
+# ── ours ────────────────────────────────────────────────────────────────────
+
+
+class OurError(GatewayError):
+    """A fault of ours; to the outside always temporary, and never quoted."""
+
+
+class DiskFull(OurError):
+    code = "GW-501"
+    title = "Disken er fuld"
+    sentence = "There is no room on the disk."
+    remedy = "Free space; senders keep their post and try again by themselves."
+
+
+class LedgerUnavailable(OurError):
+    code = "GW-502"
+    title = "Databasen svarer ikke"
+    sentence = "The ledger did not answer ({reason})."
+    remedy = "Check the database; senders keep their post and try again by themselves."
+
+
+class VaultDamaged(OurError):
+    code = "GW-503"
+    title = "Et dokument er beskadiget på disken"
+    sentence = "Bytes in the vault do not match their digest, or are gone."
+    remedy = "Do not send it. Restore the vault from backup, then `gateway retry`."
+
+
+class Poison(OurError):
+    code = "GW-504"
+    title = "Kunne ikke behandles"
+    sentence = "Processing failed {count} times in a row ({where})."
+    remedy = "It is held and nothing else waits for it. Report it, then `gateway retry` or `discard`."
+
+
+class TooMuchInFlight(OurError):
+    code = "GW-505"
+    title = "Travlt"
+    sentence = "Too much post is arriving at once."
+    remedy = "Senders keep their post and try again by themselves."
+
+
+class ReaderLimit(OurError):
+    """The parsing process ran out of its time or memory; the same bytes would do so again."""
+
+    code = "GW-506"
+    title = "Kunne ikke læses"
+    sentence = "Mailen kunne ikke læses inden for grænserne for tid og hukommelse."
+    remedy = "Lav en ny, mindre mail med brevet som PDF, og send den."
+    temporary = False
+
+
+# ── operator ────────────────────────────────────────────────────────────────
+
+
+class OperatorError(GatewayError):
+    """For the person at the terminal."""
+
+    temporary = False
+
+
+class ConfigError(OperatorError):
+    """All faults of a configuration at once, each as its own line."""
+
+    code = "GW-100"
+    sentence = "{problems}"
+    remedy = ""
+
+
+class NotFound(OperatorError):
+    code = "GW-701"
+    sentence = "There is no {what} with that id."
+    remedy = "List what there is with `gateway log list`."
+
+
+class NotAllowedNow(OperatorError):
+    code = "GW-702"
+    sentence = "{what}"
+    remedy = "Look at it with `gateway log show ID`."
+
+
+def every_error() -> list[type[GatewayError]]:
+    """Every class that carries a code of its own, in order of code; for docs and tests."""
+    found: list[type[GatewayError]] = []
+    waiting: list[type[GatewayError]] = [GatewayError]
+    while waiting:
+        kind = waiting.pop()
+        if "code" in vars(kind):
+            found.append(kind)
+        waiting.extend(kind.__subclasses__())
+    return sorted(found, key=lambda kind: kind.code)

@@ -1,0 +1,156 @@
+"""What the log may say: one function per event, JSON lines on stdout, ids only.
+
+Never names, numbers, titles, addresses or file names (STYLE.md, section 7). Libraries do not speak
+here: their loggers are reduced to "who, how severe, which exception type, where", because their
+texts quote what they were given (aiosmtpd logs recipients, HTTP clients log query strings).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import TextIO
+
+import structlog
+
+_log = structlog.get_logger()
+
+
+def configure(stream: TextIO | None = None) -> None:
+    """Send every event to *stream* (stdout), and muzzle the libraries. Call once per process."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Muzzle()]
+    root.setLevel(logging.WARNING)
+    # aiosmtpd writes every command, recipients included, to this logger.
+    logging.getLogger("mail.log").disabled = True
+
+
+class _Muzzle(logging.Handler):
+    """A library's record without its words."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        library_spoke(record.name, record.levelname.lower(), error)
+
+
+def frames(error: BaseException) -> str:
+    """Where *error* came from, as ``Type at file:line function < file:line …``; no values, no text."""
+    places = [
+        f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+    ]
+    cause = error.__cause__ or error.__context__
+    tail = f" from {type(cause).__name__}" if cause else ""
+    return f"{type(error).__name__}{tail} at {' < '.join(places[:12])}"
+
+
+def started(*, version: str, environment: str, node: str, **ports: int) -> None:
+    _log.info("started", version=version, environment=environment, node=node, **ports)
+
+
+def stopped(*, node: str) -> None:
+    _log.info("stopped", node=node)
+
+
+def accepted(*, submission: str, channel: str, submitter: str, size_bytes: int) -> None:
+    _log.info("accepted", submission=submission, channel=channel, submitter=submitter, size_bytes=size_bytes)
+
+
+def repeated(*, submission: str, outcome: str) -> None:
+    """The same post again (``duplicate``), or the same reference with other content (``conflict``)."""
+    _log.info("repeated", submission=submission, outcome=outcome)
+
+
+def refused(*, channel: str, code: str, reply: str, remote: str) -> None:
+    """Refused inside the dialogue; *reply* is the three digits and the enhanced code, nothing more."""
+    _log.info("refused", channel=channel, code=code, reply=reply, remote=remote)
+
+
+def login_failed(*, channel: str, remote: str) -> None:
+    _log.warning("login_failed", channel=channel, remote=remote)
+
+
+def read(*, submission: str, letters: int) -> None:
+    _log.info("read", submission=submission, letters=letters)
+
+
+def rejected(*, submission: str, code: str) -> None:
+    _log.info("rejected", submission=submission, code=code)
+
+
+def ignored(*, submission: str, code: str, what: str) -> None:
+    """Automatic post: kept, never a letter, never answered."""
+    _log.info("ignored", submission=submission, code=code, what=what)
+
+
+def routed(*, letter: str, rule: str, version: str, shipments: int) -> None:
+    _log.info("routed", letter=letter, rule=rule, version=version, shipments=shipments)
+
+
+def held(*, item: str, code: str) -> None:
+    _log.warning("held", item=item, code=code)
+
+
+def shipped(*, letter: str, shipment: str, to: str, key: str, tries: int) -> None:
+    _log.info("shipped", letter=letter, shipment=shipment, to=to, key=key, tries=tries)
+
+
+def postponed(*, item: str, code: str, wait_seconds: float) -> None:
+    _log.warning("postponed", item=item, code=code, wait_seconds=round(wait_seconds, 1))
+
+
+def failed(*, item: str, code: str) -> None:
+    _log.error("failed", item=item, code=code)
+
+
+def paused(*, destination: str, code: str, wait_seconds: float) -> None:
+    """Alarm: every shipment to *destination* would fail alike (certificate, token)."""
+    _log.error("paused", destination=destination, code=code, wait_seconds=round(wait_seconds, 1))
+
+
+def settled(*, shipment: str, verdict: str, code: str | None) -> None:
+    _log.info("settled", shipment=shipment, verdict=verdict, code=code)
+
+
+def receipt_unmatched(*, source: str, source_id: str) -> None:
+    """Alarm: a receipt about a message we never sent."""
+    _log.error("receipt_unmatched", source=source, source_id=source_id)
+
+
+def receipt_overdue(*, shipment: str) -> None:
+    _log.error("receipt_overdue", shipment=shipment)
+
+
+def poll_failed(*, source: str, code: str) -> None:
+    _log.warning("poll_failed", source=source, code=code)
+
+
+def notified(*, submission: str, notice: str, kind: str) -> None:
+    _log.info("notified", submission=submission, notice=notice, kind=kind)
+
+
+def swept(*, blobs: int, files: int) -> None:
+    _log.info("swept", blobs=blobs, files=files)
+
+
+def bug(*, where: str, error: BaseException) -> None:
+    """Something nobody foresaw; types and places only."""
+    _log.error("bug", where=where, trace=frames(error))
+
+
+def library_spoke(name: str, level: str, error: BaseException | None) -> None:
+    _log.warning("library", logger=name, severity=level, trace=frames(error) if error else None)
+
+
+def operator_acted(*, verb: str, item: str, actor: str) -> None:
+    _log.info("operator_acted", verb=verb, item=item, actor=actor)

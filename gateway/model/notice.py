@@ -1,0 +1,55 @@
+"""What we write back. A notice never answers a notice, a bounce or an automatic reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+NoticeKind = Literal["received", "held", "final", "conflict"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a submission or a letter is not going on; as stored, and as told."""
+
+    code: str
+    title: str
+    sentence: str
+    remedy: str
+    private: str = field(default="", repr=False)
+    """Only for the submitter's own eyes, such as a file name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterLine:
+    """One letter in a notice."""
+
+    recipient: str
+    """Masked."""
+    copy: bool
+    status: str
+    """A Status code."""
+    archive: str
+    """A Status code."""
+    case: str | None
+    attachments: int
+    settled_at: datetime | None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One mail to one submitter about one submission."""
+
+    id: str
+    kind: NoticeKind
+    to: str = field(repr=False)
+    submission_id: str
+    title: str = field(repr=False)
+    in_reply_to: str = field(default="", repr=False)
+    """Message-ID of the mail it answers, without brackets."""
+    letters: tuple[LetterLine, ...] = ()
+    refusal: Refusal | None = None
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    """Things the submitter should know: a signature image was left out."""

@@ -1,0 +1,1 @@
+"""Ordered rules over facts; explained, total, deterministic."""

@@ -1,0 +1,1 @@
+"""A Digital Post to try against."""

@@ -1,0 +1,1 @@
+"""What we remember: the vault (bytes) and the ledger (rows)."""
