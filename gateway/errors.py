@@ -229,6 +229,15 @@ class CprInFileName(SubmitterError):
     remedy = "Giv filen et andet navn, og send mailen igen."
 
 
+class MemoRulesBroken(SubmitterError):
+    """Reading checks every limit before; this is the last net, just before a message is written."""
+
+    code = "GW-226"
+    title = "Brevet følger ikke reglerne"
+    sentence = "Brevet følger ikke reglerne for Digital Post ({element}: {rule})."
+    remedy = "Ret det, der er nævnt, og send brevet igen."
+
+
 class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"
@@ -271,6 +280,15 @@ class InvalidPNumber(SubmitterError):
     remedy = "Kontrollér nummeret: 10 cifre efter bogstavet p, fx 12345674-p1023456789."
 
 
+class UnknownAddress(SubmitterError):
+    """No recipient of ours; the SMTP dialogue answers it 550 5.1.1."""
+
+    code = "GW-307"
+    title = "Ukendt adresse"
+    sentence = "Adressen findes ikke her."
+    remedy = "Skriv modtagerens CPR- eller CVR-nummer foran @, fx 0101011234@, og send mailen igen."
+
+
 class UnknownFlow(SubmitterError):
     code = "GW-308"
     title = "Ukendt forløb"
@@ -310,6 +328,13 @@ class HeldByRule(SubmitterError):
     code = "GW-321"
     title = "Afventer"
     sentence = "Brevet venter efter reglen »{rule}«: {reason}"
+    remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
+
+
+class HeldByPerson(SubmitterError):
+    code = "GW-322"
+    title = "Afventer"
+    sentence = "Brevet er sat på hold af en medarbejder."
     remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
 
 
@@ -374,6 +399,16 @@ class LookupFailed(RemoteError):
     sentence = "The look-up of a recipient failed ({reason}); this says nothing about the recipient."
 
 
+class MemoUnreadable(RemoteError):
+    """Post to us that is not MeMo; its bytes are kept for a person."""
+
+    code = "GW-407"
+    title = "Posten kan ikke læses"
+    sentence = "En meddelelse fra Digital Post kan ikke læses ({what})."
+    remedy = "Meddelelsen er gemt, som den kom. Se på den, og spørg afsenderen."
+    temporary = False
+
+
 class MailRelayUnavailable(RemoteError):
     code = "GW-411"
     title = "Mailserveren svarer ikke"
@@ -385,6 +420,16 @@ class MailRelayRefused(RemoteError):
     title = "Mailserveren afviste"
     sentence = "The mail relay refused a mail for good (reply {status})."
     remedy = "Check the [mail] settings and the receiver's address."
+    temporary = False
+
+
+class MailNotSendable(RemoteError):
+    """Refused by ourselves, before a byte left: an address or a header that could mean two things."""
+
+    code = "GW-413"
+    title = "Mailen kan ikke sendes"
+    sentence = "A mail was not offered to the relay: {reason}."
+    remedy = "Check the submitter's address in the users file and the [mail] settings."
     temporary = False
 
 
@@ -454,6 +499,15 @@ class ReaderLimit(OurError):
     temporary = False
 
 
+class NoticesLimited(OurError):
+    """Not a fault: [mail] per_sender_and_hour. The notice waits until there is room."""
+
+    code = "GW-507"
+    title = "Mange beskeder"
+    sentence = "One address has had its notices of this hour."
+    remedy = "Nothing to do: the rest is sent as the hour passes."
+
+
 # ── operator ────────────────────────────────────────────────────────────────
 
 
@@ -471,6 +525,12 @@ class ConfigError(OperatorError):
     remedy = ""
 
 
+class UnsafeSecret(OperatorError):
+    code = "GW-101"
+    sentence = "The secret file {path} {what}."
+    remedy = "{mend}."
+
+
 class NotFound(OperatorError):
     code = "GW-701"
     sentence = "There is no {what} with that id."
@@ -481,6 +541,12 @@ class NotAllowedNow(OperatorError):
     code = "GW-702"
     sentence = "{what}"
     remedy = "Look at it with `gateway log show ID`."
+
+
+class FolderNotUsable(NotAllowedNow):
+    code = "GW-703"
+    sentence = "The folder {what}."
+    remedy = "Choose a folder that does not exist yet, on a disk you may write to."
 
 
 def every_error() -> list[type[GatewayError]]:

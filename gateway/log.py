@@ -80,6 +80,11 @@ def login_failed(*, channel: str, remote: str) -> None:
     _log.warning("login_failed", channel=channel, remote=remote)
 
 
+def users_file_unusable(*, code: str) -> None:
+    """The users file was changed and cannot be read; the last good one still counts."""
+    _log.error("users_file_unusable", code=code)
+
+
 def read(*, submission: str, letters: int) -> None:
     _log.info("read", submission=submission, letters=letters)
 
@@ -127,8 +132,18 @@ def receipt_unmatched(*, source: str, source_id: str) -> None:
     _log.error("receipt_unmatched", source=source, source_id=source_id)
 
 
+def receipt_unreadable(*, source: str, source_id: str, what: str) -> None:
+    """Alarm: a receipt that is none; it stays where it lies. *what* names a field, never a value."""
+    _log.error("receipt_unreadable", source=source, source_id=source_id, what=what)
+
+
 def receipt_overdue(*, shipment: str) -> None:
     _log.error("receipt_overdue", shipment=shipment)
+
+
+def list_unreadable(*, line: int | None) -> None:
+    """The file of reachable numbers cannot be used: every look-up says "unavailable" until it can."""
+    _log.error("list_unreadable", line=line)
 
 
 def poll_failed(*, source: str, code: str) -> None:

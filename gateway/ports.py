@@ -1,5 +1,6 @@
 """The edges, as Protocols: what the services need, said without naming any library.
 
+One module, although long: whoever builds a part reads all contracts in one place.
 One rule for all: a method raises only errors from ``gateway.errors``; anything else that escapes
 is a bug, and is treated as temporary by whoever called. Sync methods may block (disk, database,
 network) and are called from worker threads, never from the event loop.
@@ -29,7 +30,8 @@ class Claim(Generic[T_co]):
     """A piece of work that is ours for the length of a lease.
 
     *fence* is the token every write must name: if the lease ran out and somebody else claimed the
-    row, the write matches nothing, returns False, and we drop what we did.
+    row, the write matches nothing, returns False, and we drop what we did. It counts the claims of
+    the row, from 1.
     """
 
     item: T_co
@@ -147,6 +149,13 @@ class Ledger(Protocol):
     the claim; every method that takes a claim returns False and changes nothing when the fence no
     longer fits. A successful write ends the claim and resets its crash count.
     """
+
+    def together(self) -> AbstractContextManager[None]:
+        """All writes of this thread inside the block are one transaction: one flush for many letters.
+
+        Never around a network call; in order of submission id, so that nodes do not wait in a ring.
+        If the block raises, nothing in it was written.
+        """
 
     # accept
     def add(self, arrivals: Sequence[Arrival]) -> list[Accepted]:
@@ -334,7 +343,8 @@ class Directory(Protocol):
 class RuleChain(Protocol):
     """Ordered rules; the last link must decide."""
 
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def decide(self, facts: Facts) -> Decision: ...
 
@@ -368,7 +378,7 @@ class Scratch(Protocol):
 class LetterReader(Protocol):
     """Bytes to letters, in a process of its own under limits; see gateway.documents."""
 
-    def read(self, submission: Submission, raw: Path, scratch: Path) -> Any: ...
+    def read(self, raw: Path, submission: Submission, scratch: Path) -> Any: ...
 
 
 Names = Iterable[str]

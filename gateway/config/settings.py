@@ -4,27 +4,84 @@
 (``GATEWAY_SMTP__PORT=2525``). A ``*_file`` setting names a file that holds a secret; the secret
 itself never stands in the file. Relative paths are relative to the home.
 Defaults of limits: reference, security.md, "Limits to put in one config file".
+One module, although longer than most: it is the one list of what an operator may set.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
+from stdnum.dk import cvr
+
+_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(|s|min|h|days?)", re.ASCII)
+_UNIT_SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a value of a type is, for faults and docs, where the type alone does not say it."""
+
+    words: str
+
+
+def _read_time(value: object) -> object:
+    """*value* as a timedelta: ``"30 s"``, ``"5 min"``, ``"2 h"``, ``"1 day"``, or a number of seconds.
+
+    Raises:
+        ValueError: for anything else (ISO 8601 texts too: two ways to write a time are one too many).
+    """
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9:
+        return timedelta(seconds=value)
+    if isinstance(value, str) and (match := _TIME.fullmatch(value.strip())):
+        return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
+    raise ValueError("not a time")
+
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = timedelta
-CvrText = Annotated[str, Field(pattern=r"^[1-9][0-9]{7}$")]
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[ByteSize, Field(ge=0), Means('a size such as "10 MB"')]
+Seconds = Annotated[
+    timedelta,
+    BeforeValidator(_read_time),
+    Means('a time such as "30 s", "5 min", "2 h", "1 day" or a number of seconds'),
+]
+DatabaseUrl = Annotated[
+    str,
+    Field(pattern=r"^(sqlite:///|postgresql://).+"),
+    Means("sqlite:///FILE or postgresql://USER@HOST/NAME"),
+]
+CvrText = Annotated[str, Field(pattern=r"^[1-9][0-9]{7}$"), Means('a CVR number such as "12345674"')]
+Name = Annotated[
+    str, Field(pattern=r"^[a-z0-9-]+$"), Means("a name of small letters, digits and hyphens")
+]
+Fingerprint = Annotated[
+    str,
+    Field(pattern=r"^[0-9a-f]{64}$"),
+    Means("a SHA-256 fingerprint: 64 hexadecimal digits in small letters, no colons"),
+]
+# Credentials go over this connection: never without TLS, never inside the address itself.
+HttpsUrl = Annotated[
+    str,
+    Field(pattern=r"^https://[^\s@/?#]+(/[^\s@?#]*)?$"),
+    Means("an address such as https://HOST/PATH, without user and password"),
+]
 NoticeWish = Literal["all", "summary", "errors"]
 
 
 class Section(BaseModel):
     """A table of the file; unknown keys are faults, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Organisation(Section):
@@ -36,13 +93,13 @@ class Organisation(Section):
 
 
 class Storage(Section):
-    database: str = "sqlite:///ledger.db"
+    database: DatabaseUrl = "sqlite:///ledger.db"
     """SQLAlchemy URL: ``sqlite:///FILE`` (relative to the home) or ``postgresql://…``."""
     database_password_file: Path | None = None
     vault: Path = Path("vault")
-    inline_limit: ByteSize = ByteSize(256 * 1024)
+    inline_limit: Size = ByteSize(256 * 1024)
     """Arrivals up to this size ride in the ledger's own commit (one flush) until they are read."""
-    spare: ByteSize = ByteSize(1024**3)
+    spare: Size = ByteSize(1024**3)
     """Intake answers 452 when less than this is free on the vault's disk."""
 
 
@@ -58,18 +115,26 @@ class AddressRule(Section):
 class Relay(Section):
     """A mail server trusted by its address, such as the organisation's own Exchange connector."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    name: Name
     networks: tuple[IPv4Network | IPv6Network, ...]
     domains: tuple[str, ...]
     """Sender addresses it may speak for; MAIL FROM and From must both be among them."""
     notices: NoticeWish = "summary"
+    plaintext: bool = False
+    """May hand over without TLS; only for a mail server on this machine."""
+
+    @model_validator(mode="after")
+    def _plain_only_on_this_machine(self) -> Relay:
+        if self.plaintext and not all(network.is_loopback for network in self.networks):
+            raise ValueError("plaintext is only for networks of this machine, such as 127.0.0.1/32")
+        return self
 
 
 class ClientCertificate(Section):
     """A mail server or system trusted by its TLS client certificate."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: Name
+    sha256: Fingerprint
     """Fingerprint of the certificate (DER), lower-case hex."""
     domains: tuple[str, ...]
     notices: NoticeWish = "summary"
@@ -77,25 +142,28 @@ class ClientCertificate(Section):
 
 
 class SmtpLimits(Section):
-    message: ByteSize = ByteSize(105_000_000)
+    message: Size = ByteSize(105_000_000)
     """Largest mail; announced as SIZE. 74 MB of files become about 100 MB of mail."""
-    in_flight: ByteSize = ByteSize(32 * 1024**2)
+    in_flight: Size = ByteSize(32 * 1024**2)
     """Bytes of mail held in memory over all sessions; beyond it DATA is answered 452."""
-    recipients: int = 100
-    commands: int = 1000
+    recipients: Count = 100
+    commands: Count = 1000
     """Of one session; then 421."""
-    errors: int = 10
+    errors: Count = 10
     """Refused commands of one session; then 421."""
-    logins: int = 5
-    connections: int = 500
-    connections_per_address: int = 20
-    line: int = 262_144
+    logins: Count = 5
+    """Wrong passwords from one address; then it is shut out, for 15 minutes at first."""
+    login_delay: Seconds = timedelta(seconds=1)
+    """Before the first wrong password is answered; the next ones wait two, three … times as long."""
+    connections: Count = 500
+    connections_per_address: Count = 20
+    line: Count = 262_144
     """Longest line of a message, bytes. RFC 5321 asks for 998; real clients write longer ones."""
     command_timeout: Seconds = timedelta(seconds=60)
     data_timeout: Seconds = timedelta(seconds=60)
     """Longest silence inside DATA."""
     session: Seconds = timedelta(minutes=30)
-    slowest: ByteSize = ByteSize(500)
+    slowest: Size = ByteSize(500)
     """Bytes a second inside DATA, after 30 s."""
 
 
@@ -128,32 +196,32 @@ class Smtp(Section):
 class ReadLimits(Section):
     """Limits of parsing hostile mail (security.md, S8)."""
 
-    header_bytes: ByteSize = ByteSize(100 * 1024)
-    headers: int = 1000
-    one_header: ByteSize = ByteSize(16 * 1024)
-    nesting: int = 50
-    parts: int = 1000
-    received: int = 50
+    header_bytes: Size = ByteSize(100 * 1024)
+    headers: Count = 1000
+    one_header: Size = ByteSize(16 * 1024)
+    nesting: Count = 50
+    parts: Count = 1000
+    received: Count = 50
     time: Seconds = timedelta(seconds=30)
-    memory: ByteSize = ByteSize(1536 * 1024**2)
+    memory: Size = ByteSize(1536 * 1024**2)
     processes: int = Field(default=1, ge=1, le=16)
 
 
 class ChannelLimits(Section):
     """Limits of Digital Post (reference, digital-post.md, section 3); checked before anything is promised."""
 
-    title: int = Field(default=256, le=256)
-    title_hint: int = 50
+    title: int = Field(default=256, ge=1, le=256)
+    title_hint: Count = 50
     """Longer titles are sent, with a hint to the submitter (the limit of the product users know)."""
-    files: int = 10
-    total: ByteSize = ByteSize(99_500_000)
+    files: Count = 10
+    total: Size = ByteSize(99_500_000)
     """Of the message as sent, base64 included; 10^6 bytes a MB, the stricter reading."""
     main_types: tuple[str, ...] = ("pdf",)
     attachment_types: tuple[str, ...] = ("pdf", "txt", "docx", "xlsx", "jpg", "jpeg", "png")
 
 
 class DigitalPost(Section):
-    base_url: str
+    base_url: HttpsUrl
     """``https://…/apis/v1``; the official hosts are production and test."""
     system_id: str
     token_file: Path = Path("secrets/digital-post.token")
@@ -173,6 +241,12 @@ class DigitalPost(Section):
     receipts_every: Seconds = timedelta(seconds=10)
     receipt_overdue: Seconds = timedelta(hours=24)
 
+    @model_validator(mode="after")
+    def _lists_need_a_file(self) -> DigitalPost:
+        if self.lookups == "listed" and self.listed is None:
+            raise ValueError("lookups = \"listed\" needs listed, the file of reachable numbers")
+        return self
+
 
 class Mail(Section):
     """Where our own mails (notices, later forwarded post) go out."""
@@ -186,13 +260,19 @@ class Mail(Section):
     """From of notices, such as ``digitalpost@dp.example.dk``."""
     user: str | None = None
     password_file: Path | None = None
-    per_sender_and_hour: int = 60
+    per_sender_and_hour: Count = 60
     """Notices to one address in an hour; more wait."""
 
     @model_validator(mode="after")
     def _never_in_the_clear(self) -> Mail:
         if self.tls == "none" and self.host not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("tls = \"none\" is only for a mail server on this machine")
+        return self
+
+    @model_validator(mode="after")
+    def _user_and_password_go_together(self) -> Mail:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file go together; one of them is missing")
         return self
 
 
@@ -247,6 +327,10 @@ class Settings(Section):
     def allow_test_numbers(self) -> bool:
         return self.environment != "production"
 
+    def all_flows(self) -> dict[str, Flow]:
+        """Every flow by name, ``default`` included."""
+        return {"default": Flow(), **self.flows}
+
     def flow(self, name: str) -> Flow | None:
         """The flow called *name*; ``default`` exists even when the file does not mention it."""
         return self.flows.get(name, Flow() if name == "default" else None)
@@ -259,7 +343,10 @@ class Settings(Section):
     def _lease_outlives_the_call(self) -> Settings:
         longest = self.digital_post.connect_timeout + self.digital_post.timeout
         if self.lease <= longest:
-            raise ValueError(f"lease must be longer than digital_post connect_timeout + timeout ({longest})")
+            raise ValueError(
+                "lease must be longer than [digital_post] connect_timeout + timeout, "
+                f"which are {longest.total_seconds():g} s together"
+            )
         return self
 
     @model_validator(mode="after")
@@ -267,6 +354,12 @@ class Settings(Section):
         real = "api.digitalpost.dk" in self.digital_post.base_url
         if real and self.environment != "production":
             raise ValueError(
-                'digital_post base_url is the production system; set environment = "production" to mean it'
+                '[digital_post] base_url is the production system; set environment = "production" to mean it'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sender_number_is_real(self) -> Settings:
+        if not self.allow_test_numbers and not cvr.is_valid(self.organisation.cvr):
+            raise ValueError("[organisation] cvr is no real CVR number: its check digit does not fit")
         return self

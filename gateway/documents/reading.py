@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.errors import SubmitterError
+from gateway.errors import GatewayError
 from gateway.model.letter import Letter
 
 
@@ -20,8 +20,8 @@ class Reading:
     letters: tuple[Letter, ...] = ()
     notes: tuple[str, ...] = field(default=(), repr=False)
     """Danish sentences for the submitter's notice: what was left out, what is close to a limit."""
-    refusal: SubmitterError | None = None
-    """The first reason why nothing is sent; then *letters* is empty."""
+    refusal: GatewayError | None = None
+    """The first reason why nothing is sent; then *letters* is empty. A SubmitterError, or ReaderLimit."""
     silent: bool = False
     """Automatic post: no notice, whatever else."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from gateway.model.submission import aware
+
 Reach = Literal["registered", "exempt", "closed", "unknown", "unavailable"]
 """Whether Digital Post reaches a recipient. ``unavailable``: the look-up failed, which says nothing."""
 
@@ -35,6 +37,9 @@ class Facts:
     received_at: datetime
     refused_by: tuple[str, ...] = ()
     """Destinations that refused this letter before; for fallback."""
+
+    def __post_init__(self) -> None:
+        aware(self.received_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

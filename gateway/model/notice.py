@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+# No display name, no quoting, no IP literal: nothing that two servers may read in two ways.
+ADDRESS_FORM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}", re.ASCII)
+"""Addresses we write to."""
 
 NoticeKind = Literal["received", "held", "final", "conflict"]
 

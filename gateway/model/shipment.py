@@ -117,6 +117,10 @@ class Sendable:
     receipts: tuple[Receipt, ...] = ()
     submitter: str = ""
 
+    @property
+    def id(self) -> str:
+        return self.shipment.id
+
 
 def delivery(attempts: Iterable[Attempt], receipts: Iterable[Receipt]) -> Status:
     """Where a sending is; a fold over all that was tried and said, so order and repeats do not matter.

@@ -1,0 +1,244 @@
+"""The whole road on one machine: sandbox Digital Post, mail sink and gateway, on loopback.
+
+What it writes is an interface (docs/reference/json.md): ``endpoints.json`` in the home names every
+address, the demo user and the CA. It is there exactly as long as the demo answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway import log
+from gateway.cli import demo_letter
+from gateway.cli.context import Home, pass_home
+from gateway.cli.serve import run
+from gateway.config import load_settings
+from gateway.ingress.smtp.users import add_user
+from gateway.sandbox.running import RunningSandbox, start_in_thread
+from gateway.sandbox.sink import RunningSink, start_sink
+from gateway.wiring import migrate_ledger
+
+DOMAIN = "dp.example.dk"
+USER = "demo"
+PORTS = {"smtp": 2525, "sandbox": 8443, "sink": 2526}
+"""Tried first; a port that is taken is replaced by any free one."""
+
+CONFIG = """\
+# Made by the demo. Yours to change; the ports are written again if they are taken at a start.
+environment = "demo"
+
+[organisation]
+name = "Eksempelby Gymnasium"
+cvr = "12345674"
+
+[storage]
+spare = "100 MB"
+
+[smtp]
+port = {smtp}  # demo
+hostname = "localhost"
+domains = ["{domain}"]
+certificate = "tls/smtp.crt"
+key = "tls/smtp.key"
+
+[digital_post]
+base_url = "https://localhost:{sandbox}/apis/v1"  # demo
+system_id = "{system}"
+token_file = "secrets/digital-post.token"
+certificate = "{cert}"
+key = "{key}"
+ca = "{ca}"
+receipts_every = "1 s"
+
+[mail]
+host = "127.0.0.1"
+port = {sink}  # demo
+tls = "starttls"
+ca = "{ca}"
+sender = "digitalpost@{domain}"
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """What stands around the gateway in the demo."""
+
+    sandbox: RunningSandbox
+    sink: RunningSink
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def demo(ctx: click.Context) -> None:
+    """Start sandbox, mail sink and gateway on loopback, and say what to try."""
+    if ctx.invoked_subcommand is None:
+        _run(ctx.obj.home)
+
+
+demo.add_command(demo_letter.letter)
+
+
+@demo.command()
+@pass_home
+def show(home: Home) -> None:
+    """Print endpoints.json of the running demo."""
+    click.echo((home.home / "endpoints.json").read_text(encoding="utf-8"))
+
+
+def _run(home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log.configure((home / "gateway.log").open("a", encoding="utf-8", buffering=1))
+    endpoints = home / "endpoints.json"
+    endpoints.unlink(missing_ok=True)
+    with _world(home) as world:
+        password = _prepare(home, world)
+        settings = load_settings(home)
+        migrate_ledger(settings)
+
+        def ready(ports: dict[str, int]) -> None:
+            _write_whole(endpoints, _endpoints(home, world, ports["smtp"], password))
+            _say_what_to_try(home, ports["smtp"])
+
+        try:
+            asyncio.run(run(settings, ready=ready))
+        finally:
+            endpoints.unlink(missing_ok=True)
+    click.echo("Stopped.")
+
+
+@contextmanager
+def _world(home: Path) -> Iterator[World]:
+    taken: set[int] = set()
+    sandbox = start_in_thread(home / "sandbox", port=_free(PORTS["sandbox"], taken))
+    try:
+        sink = start_sink(home / "sink", sandbox.authority, port=_free(PORTS["sink"], taken))
+        try:
+            yield World(sandbox, sink)
+        finally:
+            sink.stop()
+    finally:
+        sandbox.stop()
+
+
+def _free(wanted: int, taken: set[int]) -> int:
+    """*wanted* if nobody listens there, else 0: the system chooses."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    taken.add(wanted)
+    return wanted
+
+
+def _prepare(home: Path, world: World) -> str:
+    """Certificates, token, user and configuration, where they are missing; the demo password."""
+    (home / "tls").mkdir(exist_ok=True)
+    (home / "secrets").mkdir(exist_ok=True, mode=0o700)
+    authority = world.sandbox.authority
+    authority.server_certificate(home / "tls" / "smtp.crt", home / "tls" / "smtp.key")
+    _secret(home / "secrets" / "digital-post.token", world.sandbox.token)
+    password_file = home / "secrets" / "demo.password"
+    if not password_file.exists():
+        _secret(password_file, secrets.token_urlsafe(12))
+        add_user(home / "users.toml", USER, password_file.read_text(), addresses=("*",), notices="all")
+    _write_config(home, world)
+    return password_file.read_text()
+
+
+def _write_config(home: Path, world: World) -> None:
+    ports = {
+        "smtp": _free(PORTS["smtp"], set()),
+        "sandbox": world.sandbox.port,
+        "sink": world.sink.port,
+    }
+    fresh = CONFIG.format(
+        domain=DOMAIN,
+        system=world.sandbox.system,
+        cert=world.sandbox.cert,
+        key=world.sandbox.key,
+        ca=world.sandbox.ca,
+        **ports,
+    )
+    file = home / "gateway.toml"
+    if not file.exists():
+        file.write_text(fresh, encoding="utf-8")
+        file.chmod(0o640)
+        return
+    marked = iter([line for line in fresh.splitlines() if line.endswith("# demo")])
+    lines = file.read_text(encoding="utf-8").splitlines()
+    kept = [next(marked, line) if line.endswith("# demo") else line for line in lines]
+    file.write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+
+def _endpoints(home: Path, world: World, smtp_port: int, password: str) -> dict[str, Any]:
+    sink = world.sink
+    return {
+        "home": str(home),
+        "config": str(home / "gateway.toml"),
+        "smtp": {
+            "host": "127.0.0.1",
+            "port": smtp_port,
+            "starttls": True,
+            "user": USER,
+            "password": password,
+            "ca": str(world.sandbox.ca),
+            "domain": DOMAIN,
+        },
+        "sandbox": world.sandbox.endpoints(),
+        "sink": {"host": "127.0.0.1", "port": sink.port, "maildir": str(sink.maildir)},
+    }
+
+
+def _write_whole(file: Path, value: dict[str, Any]) -> None:
+    beside = file.with_suffix(".part")
+    _secret(beside, json.dumps(value, indent=2) + "\n")
+    beside.rename(file)
+
+
+def _secret(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(text, encoding="utf-8")
+
+
+def _say_what_to_try(home: Path, smtp_port: int) -> None:
+    command = Path(sys.argv[0])
+    gateway = str(command) if command.name == "gateway" else shutil.which("gateway") or "gateway"
+    at = f"--home {home}"
+    click.echo(
+        f"""
+digitalpost-gateway is running, with a sandbox Digital Post: nothing here reaches a real person.
+Letters go to <CPR or CVR>@{DOMAIN} by SMTP at 127.0.0.1:{smtp_port} (STARTTLS, user {USER}).
+
+Three things to try, from another terminal:
+
+  1. Send a real letter by email and see it arrive:
+       {gateway} {at} demo letter
+
+  2. Follow it, and ask why it went where it went:
+       {gateway} {at} log list
+       {gateway} {at} why ID
+
+  3. See what the citizen got, and what the archive holds:
+       {gateway} {at} sandbox inbox 0101011234
+       {gateway} {at} archive list
+
+Addresses, user and password for your own mail client: {home / "endpoints.json"}
+The log: {home / "gateway.log"}
+Ctrl-C ends everything."""
+    )
+    sys.stdout.flush()

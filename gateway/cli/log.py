@@ -1,0 +1,96 @@
+"""Looking: what came, where it is, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gateway.cli.context import Home, as_json, pass_home, show_json, table
+from gateway.model.shipment import Status
+
+SCHEMA = "gateway.log/1"
+
+
+@click.group()
+def log() -> None:
+    """What came, and where it is."""
+
+
+@log.command("list")
+@click.option("--limit", default=50, show_default=True, help="At most this many, newest first.")
+@click.option("--status", type=click.Choice([s.value for s in Status]), help="Only in this state.")
+@click.option("--unhandled", is_flag=True, help="Only what needs a person (Ubehandlet).")
+@as_json
+@pass_home
+def list_(home: Home, limit: int, status: str | None, unhandled: bool, as_json: bool) -> None:
+    """Every submission, newest first."""
+    found = home.ledger().list_submissions(limit=limit, status=status, unhandled=unhandled)
+    if as_json:
+        show_json({"schema": SCHEMA, "submissions": found})
+        return
+    table([_row(submission) for submission in found], ["id", "received", "status", "letters", "subject"])
+
+
+@log.command()
+@click.argument("item")
+@as_json
+@pass_home
+def show(home: Home, item: str, as_json: bool) -> None:
+    """One submission: its letters, attempts, receipts and history."""
+    found = home.ledger().show_submission(item)
+    if as_json:
+        show_json(found)
+        return
+    _show(found)
+
+
+@click.command()
+@click.argument("item")
+@as_json
+@pass_home
+def why(home: Home, item: str, as_json: bool) -> None:
+    """Why a letter went where it went: every rule asked, every value seen."""
+    found = home.ledger().trail(item)
+    if as_json:
+        show_json(found)
+        return
+    for letter in found["letters"]:
+        click.echo(f"{letter['id']}  rule »{letter['rule']}«  rule set {letter['version']}")
+        for step in letter["trail"]:
+            click.echo(f"  {'✓' if step['matched'] else '·'} {step['name']} ({step['rule']})")
+            for asked in step["asked"]:
+                mark = "yes" if asked["answer"] else "no"
+                click.echo(
+                    f"      {asked['field']} {asked['operator']} {asked['expected']}"
+                    f"  — saw {asked['seen']}: {mark}"
+                )
+
+
+def _row(submission: dict[str, Any]) -> list[str]:
+    letters = submission["letters"]
+    done = sum(letter["send"] in ("completed", "failed") for letter in letters)
+    return [
+        submission["id"],
+        str(submission["received_at"])[:19],
+        submission["status"],
+        f"{done}/{len(letters)}",
+        (submission["subject"] or "")[:48],
+    ]
+
+
+def _show(found: dict[str, Any]) -> None:
+    click.echo(f"{found['id']}  {Status(found['status']).danish}  ({found['status']})")
+    click.echo(f"  received  {found['received_at']} by {found['channel']} from {found['submitter']}")
+    click.echo(f"  subject   {found['subject'] or '–'}")
+    for letter in found["letters"]:
+        copy = " (copy)" if letter.get("copy") else ""
+        click.echo(f"  letter {letter['id']}{copy} to {letter['recipient']}  rule {letter['rule'] or '–'}")
+        click.echo(f"    send {letter['send']}  archive {letter['archive']}  uuid {letter['uuid'] or '–'}")
+        for attempt in letter["attempts"]:
+            code = f" {attempt['code']}" if attempt.get("code") else ""
+            click.echo(f"    attempt {attempt['at']} {attempt.get('destination', '')} {attempt['outcome']}{code}")
+        for receipt in letter["receipts"]:
+            click.echo(f"    receipt {receipt['at']} {receipt['kind']} {receipt['verdict']}")
+    for line in found.get("history", []):
+        click.echo(f"  {line['at']}  {line['verb']} {line['item']} {line['actor']} {line.get('reason') or ''}".rstrip())

@@ -1,0 +1,59 @@
+"""Acting: what a person does with post that needs one. Each command leaves an audit line."""
+
+from __future__ import annotations
+
+import click
+
+from gateway import log
+from gateway.cli.context import Home, pass_home
+
+reason = click.option("--reason", required=True, help="Why; kept in the audit.")
+
+
+def _tell(verb: str, home: Home, changed: list[str]) -> None:
+    for item in changed:
+        log.operator_acted(verb=verb, item=item, actor=home.actor)
+        click.echo(f"{verb}: {item}")
+
+
+@click.command()
+@click.argument("item")
+@pass_home
+def retry(home: Home, item: str) -> None:
+    """Try again what failed or is held: same letter, same UUID, same bytes."""
+    _tell("retry", home, home.ledger().retry(item, home.actor))
+
+
+@click.command()
+@click.argument("item")
+@reason
+@pass_home
+def hold(home: Home, item: str, reason: str) -> None:
+    """Keep what has not been sent yet from being sent."""
+    _tell("hold", home, home.ledger().hold(item, home.actor, reason))
+
+
+@click.command()
+@click.argument("item")
+@pass_home
+def release(home: Home, item: str) -> None:
+    """Let go on what is held."""
+    _tell("release", home, home.ledger().release(item, home.actor))
+
+
+@click.command()
+@click.argument("item")
+@reason
+@pass_home
+def discard(home: Home, item: str, reason: str) -> None:
+    """Do not send it, ever (Annulleret)."""
+    _tell("discard", home, home.ledger().discard(item, home.actor, reason))
+
+
+@click.command()
+@click.argument("item")
+@reason
+@pass_home
+def handled(home: Home, item: str, reason: str) -> None:
+    """A person has dealt with it another way (Håndteret)."""
+    _tell("handled", home, home.ledger().handled(item, home.actor, reason))

@@ -1,0 +1,86 @@
+"""A letter as a MeMo message: which of our words becomes which of theirs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gateway.config.settings import Flow, Organisation
+from gateway.digital_post import words
+from gateway.model.identity import Recipient
+from gateway.model.letter import Document, Letter
+from gateway.model.submission import Blob
+
+# Who keeps the case; a reader of the message sees it beside the case number.
+CASE_SYSTEM = "digitalpost-gateway"
+_LANGUAGE = "da"
+
+
+def message_of(
+    letter: Letter, *, key: str, created_at: datetime, organisation: Organisation, flow: Flow
+) -> words.Message:
+    """*letter* as the state wants it.
+
+    Args:
+        key: UUID version 4 of the message; the shipment's.
+        created_at: the shipment's time and not the clock's, so that rendering again gives the same bytes.
+        flow: says whether the recipient may answer, and as whom we write, unless the letter does.
+
+    ``mandatory`` (post to the exempt) and ``legalNotification`` are never set: both take a right of
+    the organisation that this gateway does not ask for (reference, section 1.5).
+    """
+    return words.Message(
+        messageHeader=_header(letter, key, organisation, flow),
+        messageBody=words.MessageBody(
+            createdDateTime=created_at.astimezone(UTC),
+            mainDocument=words.MainDocument(file=(_file(letter.main),)),
+            additionalDocument=tuple(
+                words.AdditionalDocument(file=(_file(document),)) for document in letter.attachments
+            ),
+        ),
+    )
+
+
+def _header(letter: Letter, key: str, organisation: Organisation, flow: Flow) -> words.MessageHeader:
+    options = letter.options
+    reply = flow.reply_allowed if options.reply_allowed is None else options.reply_allowed
+    case = options.case
+    return words.MessageHeader(
+        messageType="DIGITALPOST",
+        messageUUID=key,
+        messageID=letter.id,
+        label=letter.title,
+        reply=True if reply else None,
+        replyByDateTime=options.reply_by.astimezone(UTC) if reply and options.reply_by else None,
+        doNotDeliverUntilDate=options.deliver_from,
+        mandatory=False,
+        legalNotification=False,
+        sender=words.Sender(
+            senderID=organisation.cvr, idType="CVR", label=flow.sender_label or organisation.name
+        ),
+        recipient=_recipient(letter.recipient),
+        contentData=words.ContentData(caseID=words.CaseID(caseID=case, caseSystem=CASE_SYSTEM))
+        if case
+        else None,
+    )
+
+
+def _recipient(recipient: Recipient) -> words.Recipient:
+    unit = recipient.p_number
+    return words.Recipient(
+        recipientID=recipient.reveal(),
+        idType=recipient.kind.upper(),
+        attentionData=words.AttentionData(
+            productionUnit=words.ProductionUnit(productionUnitNumber=int(unit))
+        )
+        if unit
+        else None,
+    )
+
+
+def _file(document: Document) -> words.File:
+    return words.File(
+        encodingFormat=document.media_type,
+        filename=document.name,
+        language=_LANGUAGE,
+        content=Blob(document.digest, document.size_bytes),
+    )

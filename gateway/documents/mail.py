@@ -1,0 +1,119 @@
+"""A mail read: letters, or the one reason why not. All or nothing for the whole mail.
+
+Runs in a process of its own, see ``gateway.documents.process``; hostile bytes reach nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.documents.cpr_text import mask_cpr
+from gateway.documents.files import documents_of
+from gateway.documents.head import Head, bare_cr, read_head, refuse_automatic, sender
+from gateway.documents.mime import take_apart
+from gateway.documents.reading import Reading, ReadRules
+from gateway.documents.recipients import Target, flow_of, read_recipients
+from gateway.documents.subject import COPY_PREFIX, Subject, plain_subject, read_subject, title_of
+from gateway.errors import DamagedMail, NotALetter, SubmitterError
+from gateway.model.letter import Document, Letter, Options
+from gateway.model.submission import Envelope
+
+
+def read_mail(
+    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path
+) -> Reading:
+    """Read the mail in the file *raw*.
+
+    Args:
+        scratch: a folder for the bytes of the documents, each a file named by its digest.
+
+    Returns:
+        A Reading; also for whatever a submitter can do wrong. No refusal quotes the mail.
+    """
+    head = read_head(raw, rules)
+    title = _title_to_quote(head, rules)
+    try:
+        if envelope.automatic:
+            raise NotALetter(what="tom afsender")
+        refuse_automatic(head, rules)
+        return _read(raw, submission_id, envelope, rules, scratch, head=head)
+    except SubmitterError as refusal:
+        return Reading(title=title, refusal=refusal, silent=isinstance(refusal, NotALetter))
+
+
+def _read(
+    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, *, head: Head
+) -> Reading:
+    if head.fault is not None:
+        raise head.fault
+    if bare_cr(raw):
+        raise DamagedMail(defect="linjeskift")
+    pieces = take_apart(raw, rules)
+    _refuse_own(sender(head), rules)
+    recipients = read_recipients(head, envelope, rules)
+    targets = recipients.targets
+    subject = read_subject(
+        _subject(head),
+        rules,
+        received_on=envelope.received_at.date(),
+        copies=any(target.copy for target in targets),
+    )
+    text_is_letter = all(flow_of(rules, target.flow).body_is_letter for target in targets)
+    files = documents_of(pieces, rules, scratch, body_is_letter=text_is_letter)
+    letters = tuple(
+        _letter(target, subject, files.documents, rules, submission_id=submission_id, index=index)
+        for index, target in enumerate(targets, start=1)
+    )
+    notes = (*recipients.notes, *subject.notes, *pieces.notes, *files.notes)
+    return Reading(title=subject.title, letters=letters, notes=notes)
+
+
+def _letter(
+    target: Target,
+    subject: Subject,
+    documents: tuple[Document, ...],
+    rules: ReadRules,
+    *,
+    submission_id: str,
+    index: int,
+) -> Letter:
+    flow = flow_of(rules, target.flow)
+    asked = subject.options
+    options = Options(
+        case=asked.case or flow.case,
+        plan=asked.plan or flow.plan,
+        reply_allowed=flow.reply_allowed if asked.reply_allowed is None else asked.reply_allowed,
+        deliver_from=asked.deliver_from,
+    )
+    return Letter(
+        submission_id=submission_id,
+        index=index,
+        recipient=target.recipient,
+        copy=target.copy,
+        title=f"{COPY_PREFIX}{subject.title}" if target.copy else subject.title,
+        documents=documents,
+        options=options,
+        flow=target.flow,
+        address=target.masked,
+    )
+
+
+def _subject(head: Head) -> str:
+    values = head.all("subject")
+    if len(values) > 1:
+        raise DamagedMail(defect="to emnefelter")
+    return plain_subject(values[0]) if values else ""
+
+
+def _title_to_quote(head: Head, rules: ReadRules) -> str:
+    """A title for the notice about a refusal: without tags, numbers masked, of bounded length."""
+    values = head.all("subject")
+    if not values or len(values[0]) > rules.one_header:
+        return ""
+    return mask_cpr(title_of(plain_subject(values[0])))[: rules.title]
+
+
+def _refuse_own(address: str, rules: ReadRules) -> None:
+    """Mail we wrote ourselves never becomes a letter (F35)."""
+    if address.lower() in (own.lower() for own in rules.own_addresses):
+        raise NotALetter(what="egen mail")

@@ -1,0 +1,281 @@
+"""A mail taken apart: its files, its text, what is left out, and why it may not be a letter.
+
+Python's parser (compat32) finds the structure; names and values are read by
+``gateway.documents.headers``. The parser repairs silently what is broken (junk in base64, a missing
+end), so everything is checked again: a damaged file must be refused, not sent.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import policy
+from email.message import Message
+from email.parser import BytesParser
+from pathlib import Path
+from urllib.parse import unquote
+
+from gateway.documents import headers
+from gateway.documents.reading import ReadRules
+from gateway.errors import (
+    CalendarInvitation,
+    DamagedMail,
+    EncryptedMail,
+    ForwardedMail,
+    NotALetter,
+    OutlookContainer,
+    SplitMail,
+    SubmitterError,
+    TooComplex,
+)
+
+PICTURE_NOTE = "Et billede, der står inde i mailens tekst (fx et logo i en signatur), er ikke sendt med."
+SIGNATURE_NOTE = "Mailens digitale signatur er ikke sendt med."
+
+_REPORTS = frozenset(
+    {"message/delivery-status", "message/disposition-notification", "message/feedback-report",
+     "message/global-delivery-status", "message/global-disposition-notification"}
+)
+# Content types, and the file names they come under when a program has lost the type.
+_UNWANTED: tuple[tuple[frozenset[str], str, type[SubmitterError]], ...] = (
+    (frozenset({"message/partial", "message/external-body"}), "", SplitMail),
+    (frozenset({"message/rfc822", "message/global", "message/news"}), ".eml", ForwardedMail),
+    (frozenset({"application/vnd.ms-outlook"}), ".msg", ForwardedMail),
+    (frozenset({"text/calendar", "application/ics"}), ".ics", CalendarInvitation),
+    (frozenset({"application/ms-tnef", "application/vnd.ms-tnef"}), "winmail.dat", OutlookContainer),
+    # Signed-only S/MIME in this form wraps the whole mail too, so it cannot be read either.
+    (frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted",
+                "application/pgp-encrypted"}), ".p7m", EncryptedMail),
+)
+_SIGNATURES = frozenset(
+    {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
+)
+# The parser promises never to raise, and does (security.md, S8).
+_PARSER_RAISES = (AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+_PLAIN = frozenset({"", "7bit", "8bit", "binary"})
+_ONCE = ("content-type", "content-transfer-encoding", "content-disposition")
+# RFC 2045, section 6.7: "=" stands before two hex digits or at the end of a line.
+_BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)")
+_CID = re.compile(r"cid:([^\"'\s>)]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a mail, and what its headers say."""
+
+    tree: Message[str, str] = field(repr=False)
+    kind: str
+    """Content type, lower case."""
+    encoding: str = ""
+    """Content-Transfer-Encoding, lower case."""
+    charset: str = ""
+    boundary: str = field(default="", repr=False)
+    outer: tuple[str, ...] = field(default=(), repr=False)
+    """Boundaries of the parts it lies in."""
+    flowed: bool = False
+    disposition: str = ""
+    name: str = field(default="", repr=False)
+    """File name as written, decoded; not yet safe."""
+    cid: str = field(default="", repr=False)
+    alternative: bool = False
+    """One of several forms of the same text."""
+
+    def content(self) -> bytes:
+        """The decoded bytes. Raises DamagedMail if they are not what their encoding says."""
+        # Without the header Python gives the bytes as they stand; with it, repaired silently.
+        del self.tree["content-transfer-encoding"]
+        raw = self.tree.get_payload(decode=True)
+        assert isinstance(raw, bytes)
+        if self.encoding == "base64":
+            return _base64(raw)
+        if self.encoding == "quoted-printable":
+            if _BAD_QP.search(raw):
+                raise DamagedMail(defect="quoted-printable")
+            return binascii.a2b_qp(raw)
+        return raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """The parts of a mail by what they are to us."""
+
+    files: tuple[Part, ...]
+    """In the order of the mail."""
+    body: tuple[Part, ...] = ()
+    """The mail's own plain text; several parts if pictures or files stand between."""
+    notes: tuple[str, ...] = ()
+
+
+def take_apart(raw: Path, rules: ReadRules) -> Pieces:
+    """The mail in the file *raw*; its header has passed the limits of ``gateway.documents.head``.
+
+    Raises:
+        TooComplex, DamagedMail: beyond limits, or broken.
+        NotALetter: a report about other mail.
+        SplitMail, ForwardedMail, CalendarInvitation, OutlookContainer, EncryptedMail: parts that
+            cannot be part of a letter.
+    """
+    try:
+        with raw.open("rb") as file:
+            mail: Message[str, str] = BytesParser(policy=policy.compat32).parse(file)
+    except RecursionError:
+        raise TooComplex(what="lag", limit=rules.nesting) from None
+    except _PARSER_RAISES:
+        raise DamagedMail(defect="opbygning") from None
+    parts = list(_parts(mail, rules))
+    for part in parts:
+        if part.kind == "multipart/report" or part.kind in _REPORTS:
+            raise NotALetter(what="rapport")
+    for part in parts:
+        _refuse_unwanted(part)
+    for part in parts:
+        _refuse_defects(part)
+    return _sort([part for part in parts if not part.tree.is_multipart()])
+
+
+def body_text(body: tuple[Part, ...]) -> str:
+    """The text of the mail, lines ended by LF and reflowed (RFC 3676); empty if there is none."""
+    texts = []
+    for part in body:
+        plain = headers.decode(part.content(), part.charset).replace("\r\n", "\n")
+        texts.append(_reflow(plain) if part.flowed else plain)
+    return "\n".join(texts).strip()
+
+
+def _parts(mail: Message[str, str], rules: ReadRules) -> Iterator[Part]:
+    """Every part in order, within limits; own stack, since ``Message.walk`` recurses."""
+    waiting: list[tuple[Message[str, str], tuple[str, ...], bool]] = [(mail, (), False)]
+    count = 0
+    while waiting:
+        part, outer, alternative = waiting.pop()
+        count += 1
+        if count > rules.parts:
+            raise TooComplex(what="dele", limit=rules.parts)
+        if len(outer) > rules.nesting:
+            raise TooComplex(what="lag", limit=rules.nesting)
+        read = _part(part, rules, outer=outer, alternative=alternative)
+        yield read
+        if part.is_multipart():
+            inside = (*outer, read.boundary)
+            waiting.extend(
+                (child, inside, read.kind == "multipart/alternative")
+                for child in reversed(_children(part))
+            )
+
+
+def _children(part: Message[str, str]) -> list[Message[str, str]]:
+    return [child for child in part.get_payload() if isinstance(child, Message)]
+
+
+def _part(
+    part: Message[str, str], rules: ReadRules, *, outer: tuple[str, ...], alternative: bool
+) -> Part:
+    """What the headers of *part* say."""
+    fields: dict[str, bytes] = {}
+    for count, (called, value) in enumerate(part.raw_items()):
+        name = called.strip().lower()
+        if count >= rules.headers or len(value) > rules.one_header:
+            raise TooComplex(what="hoveder i en del", limit=rules.headers)
+        if name in fields and name in _ONCE:
+            raise DamagedMail(defect="samme hoved to gange")
+        fields.setdefault(name, value.encode("utf-8", "surrogateescape"))
+    kind, about = headers.parameters(fields.get("content-type", b""))
+    disposition, shown = headers.parameters(fields.get("content-disposition", b""))
+    return Part(
+        tree=part,
+        outer=outer,
+        # No or no usable type means plain text (RFC 2045, section 5.2); a digest holds whole mails.
+        kind=kind if kind.count("/") == 1 else part.get_default_type(),
+        encoding=headers.parameters(fields.get("content-transfer-encoding", b""))[0],
+        charset=about.get("charset", ""),
+        boundary=about.get("boundary", "").rstrip(),
+        flowed=about.get("format", "").lower() == "flowed",
+        disposition=disposition,
+        name=shown.get("filename") or about.get("name", ""),
+        cid=headers.decode(fields.get("content-id", b"")).strip("<> \t\r\n"),
+        alternative=alternative,
+    )
+
+
+def _refuse_unwanted(part: Part) -> None:
+    name = part.name.strip().lower()
+    for kinds, ending, error in _UNWANTED:
+        if part.kind in kinds or (ending and name.endswith(ending)):
+            raise error()
+    if part.kind.startswith("message/"):
+        raise ForwardedMail()
+
+
+def _refuse_defects(part: Part) -> None:
+    """What Python's parser noticed and went on from; where it and we read another structure; and
+    what nobody can decode.
+    """
+    multipart = part.kind.startswith("multipart/")
+    if part.tree.defects or multipart != part.tree.is_multipart() or (multipart and part.boundary in part.outer):
+        raise DamagedMail(defect="grænse mellem dele" if multipart else "opbygning")
+    if part.encoding not in (_PLAIN if multipart else _PLAIN | {"base64", "quoted-printable"}):
+        raise DamagedMail(defect="ukendt kodning")
+    if part.kind.startswith("text/") and part.charset and headers.codec(part.charset) is None:
+        raise DamagedMail(defect="ukendt tegnsæt")
+
+
+def _sort(parts: list[Part]) -> Pieces:
+    """Which parts are files, which is the text, and what is left out."""
+    shown = _shown_pictures(parts)
+    files: list[Part] = []
+    notes: list[str] = []
+    body: list[Part] = []
+    for part in parts:
+        if part.kind in _SIGNATURES:
+            notes.append(SIGNATURE_NOTE)
+        elif part.kind.startswith("image/") and (part.disposition == "inline" or part.cid in shown):
+            notes.append(PICTURE_NOTE)
+        elif _is_text_of_the_mail(part):
+            # Damage in the text may be damage in the mail; so it is decoded even if nobody uses it.
+            part.content()
+            if part.kind == "text/plain":
+                body.append(part)
+        else:
+            files.append(part)
+    return Pieces(files=tuple(files), body=tuple(body), notes=tuple(dict.fromkeys(notes)))
+
+
+def _is_text_of_the_mail(part: Part) -> bool:
+    if part.disposition == "attachment" or part.name:
+        return False
+    return part.kind in ("text/plain", "text/html") or (part.alternative and part.kind.startswith("text/"))
+
+
+def _shown_pictures(parts: list[Part]) -> set[str]:
+    """Content-IDs that the HTML of the mail shows as pictures."""
+    return {
+        unquote(cid)
+        for part in parts
+        if part.kind == "text/html" and _is_text_of_the_mail(part)
+        for cid in _CID.findall(headers.decode(part.content(), part.charset))
+    }
+
+
+def _base64(raw: bytes) -> bytes:
+    packed = raw.translate(None, b" \t\r\n")
+    try:
+        return binascii.a2b_base64(packed, strict_mode=True)
+    except binascii.Error:
+        raise DamagedMail(defect="base64") from None
+
+
+def _reflow(plain: str) -> str:
+    """Lines that end in a space go on in the next one (RFC 3676, section 4)."""
+    lines: list[str] = []
+    going_on = False
+    for line in plain.split("\n"):
+        # Stuffed lines have one space more (section 4.4); "-- " is the signature line, never flowed.
+        bare = line.removeprefix(" ")
+        if going_on and bare != "-- ":
+            lines[-1] += bare
+        else:
+            lines.append(bare)
+        going_on = bare.endswith(" ") and bare != "-- "
+    return "\n".join(line.rstrip(" ") if line != "-- " else line for line in lines)

@@ -1,0 +1,99 @@
+"""The body of DATA, from wire to content: pure, block by block, in constant memory.
+
+Only CR LF . CR LF ends a message. A bare CR or LF never does, and is a fault of its own: two
+servers that disagree on it can be made to see two messages where we saw one (SMTP smuggling).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+END = b"\r\n.\r\n"
+
+Fault = Literal["bare", "long"]
+
+
+class Fed(NamedTuple):
+    """What one block gave."""
+
+    content: bytes
+    ended: bool
+    rest: bytes
+    """Bytes after the end: the client's next commands."""
+
+
+class DataDecoder:
+    """Takes the leading dots away and finds the end (RFC 5321, section 4.5.2)."""
+
+    __slots__ = ("_carry", "_opening")
+
+    def __init__(self) -> None:
+        # The message begins at the start of a line, as if a CR LF stood before it.
+        self._carry = b"\r\n"
+        self._opening = True
+
+    def feed(self, block: bytes) -> Fed:
+        """The content in *block*; at most four undecided bytes wait for the next one."""
+        window = self._carry + block
+        end = window.find(END)
+        if end >= 0:
+            content, rest = window[: end + 2], window[end + len(END) :]
+        else:
+            cut = len(window) - _undecided(window)
+            content, rest = window[:cut], b""
+            self._carry = window[cut:]
+        if b"\r\n." in content:
+            content = content.replace(b"\r\n.", b"\r\n")
+        if self._opening and content:
+            content, self._opening = content[2:], False
+        return Fed(content, end >= 0, rest)
+
+
+def _undecided(window: bytes) -> int:
+    """Length of the longest tail that could still become the end of the message."""
+    return next((size for size in (4, 3, 2, 1) if window.endswith(END[:size])), 0)
+
+
+class LineWatch:
+    """Looks for bare CR, bare LF and lines longer than *longest* bytes (CR LF not counted)."""
+
+    __slots__ = ("_ends_in_cr", "_line", "_longest")
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._line = 0
+        self._ends_in_cr = False
+
+    def look(self, block: bytes) -> Fault | None:
+        """The first kind of fault that *block* shows, together with what came before."""
+        if not block:
+            return None
+        if self._has_bare(block):
+            return "bare"
+        self._ends_in_cr = block.endswith(b"\r")
+        return "long" if self._has_long(block) else None
+
+    def end(self) -> Fault | None:
+        """The fault that shows only when nothing more comes."""
+        return "bare" if self._ends_in_cr else None
+
+    def _has_bare(self, block: bytes) -> bool:
+        pairs = block.count(b"\r\n")
+        opening = self._ends_in_cr
+        if opening and not block.startswith(b"\n"):
+            return True
+        waiting = block.endswith(b"\r")
+        return block.count(b"\n") - opening != pairs or block.count(b"\r") - waiting != pairs
+
+    def _has_long(self, block: bytes) -> bool:
+        """Jumps from line end to line end, as far apart as the limit lets them be."""
+        start = -self._line
+        while len(block) - start > self._longest:
+            end = block.rfind(b"\n", max(start, 0), start + self._longest + 2)
+            if end < 0:
+                # A CR that waits for its LF does not count, nor does the CR of a pair.
+                return len(block) - start - self._ends_in_cr > self._longest
+            start = end + 1
+        last = block.rfind(b"\n")
+        self._line = len(block) - last - 1 if last >= 0 else self._line + len(block)
+        return False

@@ -1,0 +1,93 @@
+"""Who comes too often: connections by address, failed logins, bans. In memory; pure but for its counts.
+
+Times are seconds of a clock that only goes forward, handed in by the caller. IPv6 addresses count by
+their /64: one customer has them all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+# Doubling from a quarter of an hour to a day (security reference, SMTP-11).
+FIRST_BAN_SECONDS = 15 * 60.0
+LONGEST_BAN_SECONDS = 24 * 3600.0
+# Waits before a wrong login is answered grow by the failures, up to this many times the first.
+LONGEST_WAIT_FACTOR = 10
+# Addresses remembered; the oldest go first, so that a flood of addresses costs no memory.
+MOST_ADDRESSES = 10_000
+
+
+@dataclass(slots=True)
+class _Record:
+    failures: int = 0
+    bans: int = 0
+    banned_until: float = 0.0
+
+
+class Guard:
+    """Counts of one server."""
+
+    def __init__(self, *, connections: int, per_address: int, logins: int) -> None:
+        self._connections = connections
+        self._per_address = per_address
+        self._logins = logins
+        self._open: Counter[str] = Counter()
+        self._records: OrderedDict[str, _Record] = OrderedDict()
+
+    def enter(self, address: str) -> bool:
+        """Count a connection in; False, and nothing counted, if there are too many."""
+        place = _place(address)
+        if self._open.total() >= self._connections or self._open[place] >= self._per_address:
+            return False
+        self._open[place] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """A counted connection has ended."""
+        place = _place(address)
+        self._open[place] -= 1
+        if self._open[place] <= 0:
+            del self._open[place]
+
+    def banned(self, address: str, now: float) -> bool:
+        """Whether *address* has failed too often and its time is not over."""
+        record = self._records.get(_place(address))
+        return record is not None and now < record.banned_until
+
+    def login_failed(self, address: str, now: float) -> int:
+        """Count a failed login, ban at the limit.
+
+        Returns:
+            failures in a row, for the growing wait; at most ``LONGEST_WAIT_FACTOR``.
+        """
+        record = self._records.setdefault(_place(address), _Record())
+        self._records.move_to_end(_place(address))
+        if len(self._records) > MOST_ADDRESSES:
+            self._records.popitem(last=False)
+        record.failures += 1
+        wait = min(record.failures, LONGEST_WAIT_FACTOR)
+        if record.failures >= self._logins:
+            ban = min(FIRST_BAN_SECONDS * 2 ** min(record.bans, 10), LONGEST_BAN_SECONDS)
+            record.failures, record.bans, record.banned_until = 0, record.bans + 1, now + ban
+        return wait
+
+    def login_worked(self, address: str) -> None:
+        """Forget failures: many people share the address of their office."""
+        record = self._records.get(_place(address))
+        if record is not None:
+            record.failures = 0
+
+
+def _place(address: str) -> str:
+    """The address, or the /64 an IPv6 address lies in."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+    return str(parsed)

@@ -1,0 +1,39 @@
+"""Named points at which a rehearsal kills the process; nothing happens anywhere else.
+
+The promises of ``docs/flow.md`` ("Power fails …") are tested by SIGKILL at these points of the real
+process. ``GATEWAY_REHEARSE`` names a file; when that file holds the name of a point, the process
+removes the file and dies the next time it gets there: once, so that the next process lives.
+Production refuses to start with the variable set.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+VARIABLE = "GATEWAY_REHEARSE"
+
+POINTS = {
+    "vault.written": "bytes are written, not yet under their name",
+    "accept.bytes": "bytes are durable in the vault, the row is not",
+    "accept.row": "the row is committed, nobody was told yes",
+    "read.parsed": "the letters are known, not yet written",
+    "route.decided": "the decision is made, not yet written",
+    "ship.taken": "they took it, we have not written so",
+    "settle.stored": "the receipt is stored, not yet confirmed",
+}
+
+def at(point: str) -> None:
+    """Die here if a rehearsal asks for it, as a power cut would: no handler, no clean-up."""
+    named = os.environ.get(VARIABLE)
+    if named is None:
+        return
+    file = Path(named)
+    try:
+        if file.read_text().strip() != point:
+            return
+        file.unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

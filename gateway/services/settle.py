@@ -1,0 +1,76 @@
+"""Settle: receipts are pulled, stored, confirmed; the delivery is what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gateway import log, rehearsal
+from gateway.errors import RemoteError
+from gateway.model.shipment import Receipt
+from gateway.ports import Ledger, ReceiptOutcome, ReceiptSource
+
+PAGE = 100
+
+
+class Settle:
+    """Polls each source of receipts; only one node polls a source at a time."""
+
+    name = "settle"
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sources: Sequence[ReceiptSource],
+        *,
+        owner: str,
+        ttl: timedelta,
+        overdue: timedelta,
+    ) -> None:
+        self._ledger = ledger
+        self._sources = sources
+        self._owner = owner
+        self._ttl = ttl
+        self._overdue = overdue
+
+    def work(self) -> int:
+        """Pull from every source once; how many receipts came. A source that fails is asked again later."""
+        return sum(self._pull(source) for source in self._sources)
+
+    def look_for_overdue(self) -> int:
+        """Alarm for every letter taken long ago without a final receipt (F67); never sent again for it."""
+        overdue = self._ledger.overdue_receipts(self._overdue, PAGE)
+        for shipment in overdue:
+            log.receipt_overdue(shipment=shipment)
+        return len(overdue)
+
+    def _pull(self, source: ReceiptSource) -> int:
+        if not self._ledger.lease_source(f"receipts:{source.name}", self._owner, self._ttl):
+            return 0
+        came = 0
+        try:
+            while page := source.fetch(PAGE):
+                self._keep(source, page)
+                came += len(page)
+                if len(page) < PAGE:
+                    break
+        except RemoteError as error:
+            log.poll_failed(source=source.name, code=error.code)
+        return came
+
+    def _keep(self, source: ReceiptSource, receipts: Sequence[Receipt]) -> None:
+        outcomes = self._ledger.add_receipts(receipts)
+        rehearsal.at("settle.stored")
+        for receipt, outcome in zip(receipts, outcomes, strict=True):
+            # Confirmed only now: a receipt that comes again changes nothing.
+            source.confirm(receipt)
+            _tell(receipt, outcome)
+
+
+def _tell(receipt: Receipt, outcome: ReceiptOutcome) -> None:
+    if not outcome.known:
+        log.receipt_unmatched(source=receipt.source, source_id=receipt.source_id)
+    elif outcome.news:
+        log.settled(
+            shipment=outcome.shipment_id or "", verdict=receipt.verdict, code=receipt.remote_code
+        )

@@ -1,0 +1,1 @@
+"""The ledger, one module per verb; ``storage.store`` puts them together."""

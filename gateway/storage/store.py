@@ -1,0 +1,78 @@
+"""The ledger as the rest of the gateway sees it: ``open_ledger`` and ``migrate``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gateway.errors import LedgerUnavailable
+from gateway.storage.connect import Database
+from gateway.storage.ledger.accept import Accepting
+from gateway.storage.ledger.archive import CaseKeeping
+from gateway.storage.ledger.notify import Notifying
+from gateway.storage.ledger.operate import Operating
+from gateway.storage.ledger.read import Reading
+from gateway.storage.ledger.route import Routing
+from gateway.storage.ledger.settle import Settling
+from gateway.storage.ledger.ship import Shipping
+from gateway.storage.ledger.view import Viewing
+from gateway.storage.migrate import is_at_head, to_head
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from gateway.ports import Cases, Ledger
+
+
+class SqlLedger(Accepting, Reading, Routing, Shipping, Settling, Notifying, Operating, Viewing, CaseKeeping):
+    """``ports.Ledger`` and ``ports.Cases`` on one database. Safe to share between threads."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """All writes of this thread inside the block are one transaction: one flush for many letters.
+
+        Never around a network call; on PostgreSQL in order of submission id. If the block raises,
+        nothing in it was written.
+        """
+        return self._database.together()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def open_ledger(
+    url: str, *, lease: timedelta, retry_give_up: timedelta, password: str | None = None
+) -> SqlLedger:
+    """The ledger at *url* (``sqlite:///FILE`` or ``postgresql://…``).
+
+    Args:
+        lease: how long a claim belongs to one worker; longer than any one network call.
+        retry_give_up: how long a shipment is offered before a person is asked.
+
+    Raises:
+        LedgerUnavailable: no answer, or its tables are not those of this version: ``gateway db migrate``.
+    """
+    database = Database(url, password=password)
+    try:
+        if not is_at_head(database):
+            raise LedgerUnavailable(reason="its tables are of another version; run `gateway db migrate`")
+    except BaseException:
+        database.close()
+        raise
+    return SqlLedger(database, lease=lease, retry_give_up=retry_give_up)
+
+
+def migrate(url: str, password: str | None = None) -> None:
+    """Bring the tables at *url* to this version, making them if there are none. Several processes may
+    do so at once. Raises LedgerUnavailable.
+    """
+    database = Database(url, password=password)
+    try:
+        to_head(database)
+    finally:
+        database.close()
+
+
+if TYPE_CHECKING:
+
+    def _keeps_its_promises(ledger: SqlLedger) -> tuple[Ledger, Cases]:
+        return ledger, ledger

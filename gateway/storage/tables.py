@@ -1,0 +1,261 @@
+"""The ledger's tables. The rows are the queue; there is no other.
+
+A row is in a queue exactly while ``due_at`` is set, and the indexes the claims use hold only such
+rows: a million finished letters cost a claim nothing. ``lease_until`` is set while somebody works on
+it; ``fence`` counts the claims and must be named by every write; ``crashes`` counts claims that ended
+neither well nor badly. What a shipment's delivery is, is never stored: see ``model.shipment.delivery``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gateway.storage.columns import Counter, Json, Utc, Words
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+DIGEST = String(64)
+
+# Written out, not bound: a database uses a partial index only where it can see the same words.
+HELD = text("state = 'held'")
+HELD_OR_FAILED = text("state IN ('held', 'failed')")
+OPEN_OR_WAITING = text("state IN ('open', 'waiting')")
+
+
+def _partial(name: str, *columns: str, only: str) -> Index:
+    """An index over the rows that fit *only*, on both databases."""
+    return Index(name, *columns, sqlite_where=text(only), postgresql_where=text(only))
+
+
+def _queue() -> tuple[Column[object], ...]:
+    return (
+        Column("state", String(16), nullable=False),
+        Column("due_at", Utc),
+        Column("lease_until", Utc),
+        Column("fence", Integer, nullable=False, server_default="0"),
+        Column("crashes", Integer, nullable=False, server_default="0"),
+        Column("code", Words),  # of the last postponement
+        Column("refusal", Json),
+        Column("trace", Words),
+        Column("ended_at", Utc),
+    )
+
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    *_queue(),  # received, read, rejected, held, cancelled, handled
+    Column("received_at", Utc, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("submitter_kind", String(16), nullable=False),
+    Column("submitter_name", Words, nullable=False),
+    Column("reply_to", Words),
+    Column("wish", String(16), nullable=False),
+    Column("system", Boolean, nullable=False),
+    Column("recipients", Json, nullable=False),
+    Column("remote", Words, nullable=False),
+    Column("automatic", Boolean, nullable=False),
+    Column("reference", Words, nullable=False),
+    # SHA-256 over submitter key and reference: a Message-ID may be longer than an index entry.
+    Column("reference_key", DIGEST, nullable=False),
+    Column("recipients_digest", DIGEST, nullable=False),
+    Column("identity", DIGEST, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("raw", LargeBinary),
+    Column("digest", DIGEST),
+    Column("blob_size", BigInteger),
+    Column("title", Words),
+    Column("notes", Json),
+    Column("silent", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("reference_key", "recipients_digest"),
+    _partial("ix_submissions_due", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_submissions_held", "id", only=HELD.text),
+    Index("ix_submissions_received_at", "received_at"),
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    *_queue(),  # unrouted, routed, held, rejected, cancelled, handled
+    Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    # Same submitter, reference and recipient; twin_number counts within one submission, which may
+    # hold several letters to one recipient.
+    Column("twin_key", DIGEST, nullable=False),
+    Column("twin_number", Integer, nullable=False),
+    Column("recipient_kind", String(8), nullable=False),
+    Column("recipient_number", String(16), nullable=False),
+    Column("p_number", String(16)),
+    Column("copy", Boolean, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("documents", Json, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("flow", Words, nullable=False),
+    Column("address", Words, nullable=False),
+    Column("reach", String(16)),
+    UniqueConstraint("submission_id", "number"),
+    UniqueConstraint("twin_key", "twin_number"),
+    _partial("ix_letters_due", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_letters_held", "submission_id", only=HELD.text),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("letter_id", String(40), ForeignKey("letters.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("version", Words, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("reach", String(16), nullable=False),
+    Column("actions", Json, nullable=False),
+    Column("trail", Json, nullable=False),
+)
+
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    *_queue(),  # open, waiting (taken, awaits its receipt), done, held, failed, cancelled, handled
+    Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("letter_id", String(40), ForeignKey("letters.id"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("part", String(8), nullable=False),
+    Column("destination", String(100), nullable=False),
+    Column("key", String(36), nullable=False, unique=True),
+    Column("settings", Json, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("not_before", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("rendered", DIGEST),
+    Column("rendered_size", BigInteger),
+    Column("taken_at", Utc),
+    Column("awaits_since", Utc),  # as taken_at, while the receipt is neither here nor reported missing
+    Column("overdue_at", Utc),  # when its missing receipt was reported
+    UniqueConstraint("letter_id", "kind", "part", "destination"),
+    _partial("ix_shipments_due", "kind", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_shipments_attention", "submission_id", only=HELD_OR_FAILED.text),
+    _partial("ix_shipments_moving", "submission_id", only=OPEN_OR_WAITING.text),
+    _partial("ix_shipments_awaits", "awaits_since", only="awaits_since IS NOT NULL"),
+    _partial("ix_shipments_overdue", "submission_id", only="overdue_at IS NOT NULL"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("shipment_id", String(200), ForeignKey("shipments.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("code", Words),
+    Column("ended_at", Utc),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("source", String(100), nullable=False),
+    Column("source_id", Words, nullable=False),
+    Column("shipment_id", String(200), ForeignKey("shipments.id"), index=True),  # null: nothing of ours
+    Column("key", Words, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("stored_at", Utc, nullable=False),
+    Column("remote_code", Words),
+    Column("raw", LargeBinary, nullable=False),
+    UniqueConstraint("source", "source_id"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    *_queue(),  # due, sent, held, and again (sent before, but something was retried since)
+    Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("to", Words, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("sent_at", Utc),
+    UniqueConstraint("submission_id", "kind"),
+    _partial("ix_notices_due", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_notices_sent", "sent_at", only="sent_at IS NOT NULL"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("verb", String(32), nullable=False),
+    Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("item", String(200), nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+source_leases = Table(
+    "source_leases",
+    metadata,
+    Column("source", String(200), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("term", Integer, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("number", Words, primary_key=True),
+    Column("plan", Words),
+    Column("made_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+)
+
+case_items = Table(
+    "case_items",
+    metadata,
+    Column("number", Words, ForeignKey("cases.number"), primary_key=True),
+    Column("letter_id", String(40), primary_key=True),
+    Column("metadata", Json, nullable=False),
+    Column("put_at", Utc, nullable=False),
+)
+
+case_files = Table(
+    "case_files",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("number", Words, nullable=False),
+    Column("letter_id", String(40), nullable=False),
+    Column("name", Words, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("digest", DIGEST, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("put_at", Utc, nullable=False),
+    UniqueConstraint("number", "letter_id", "role", "name", "digest"),
+)

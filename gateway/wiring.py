@@ -1,0 +1,306 @@
+"""The one place that knows every concrete part, in explicit tables; everything else knows ports.
+
+One more way out, directory or way in is a module of its own and one line here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.config import Settings
+from gateway.config.load import read_secret
+from gateway.digital_post.client import NgdpClient
+from gateway.directory.digital_post import DigitalPostDirectory
+from gateway.directory.listed import ListedDirectory
+from gateway.documents.process import ReaderProcess
+from gateway.documents.reading import ReadFlow, ReadRules
+from gateway.egress.archive_builtin import BuiltinArchive
+from gateway.egress.digital_post import DigitalPost
+from gateway.egress.mail import SmtpMailOut
+from gateway.errors import NotAllowedNow
+from gateway.ingress.smtp.server import SmtpServer
+from gateway.model.decision import Reach
+from gateway.model.identity import Recipient
+from gateway.model.shipment import ShipmentKind
+from gateway.notices.render import NoticeRenderer
+from gateway.ports import Destination, Directory, RuleChain
+from gateway.rules.builtin import builtin_rules
+from gateway.rules.load import load_rules
+from gateway.runner import Runner, Timed
+from gateway.services.accept import GroupCommit
+from gateway.services.forget import Forget
+from gateway.services.notify import Notify
+from gateway.services.read import Read
+from gateway.services.route import Route
+from gateway.services.settle import Settle
+from gateway.services.ship import Ship
+from gateway.services.work import Verb
+from gateway.storage import store
+from gateway.storage.store import SqlLedger
+from gateway.storage.vault import LocalVault
+
+ARCHIVE_AT_ONCE = 2
+SWEEP_EVERY = timedelta(hours=1)
+OVERDUE_EVERY = timedelta(minutes=5)
+
+
+class SystemClock:
+    """The real time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Unasked:
+    """No directory: nobody is looked up, and Digital Post itself says no where it must."""
+
+    def reach(self, _recipient: Recipient) -> Reach:
+        return "registered"
+
+
+def open_vault(settings: Settings) -> LocalVault:
+    """The vault of *settings*; its folders are made if missing."""
+    return LocalVault(settings.path(settings.storage.vault))
+
+
+def open_ledger(settings: Settings) -> SqlLedger:
+    """The ledger of *settings*. Raises LedgerUnavailable, also if its schema is not this version's."""
+    return store.open_ledger(
+        database_url(settings),
+        lease=settings.lease,
+        retry_give_up=settings.retry.give_up,
+        password=_database_password(settings),
+    )
+
+
+def migrate_ledger(settings: Settings) -> None:
+    """Bring the database to this version's schema. Raises LedgerUnavailable."""
+    store.migrate(database_url(settings), password=_database_password(settings))
+
+
+def database_url(settings: Settings) -> str:
+    """The SQLAlchemy URL, a relative SQLite file seen from the home."""
+    url = settings.storage.database
+    prefix = "sqlite:///"
+    if not url.startswith(prefix):
+        return url
+    return f"{prefix}{settings.path(Path(url.removeprefix(prefix)))}"
+
+
+def rules_of(settings: Settings) -> RuleChain:
+    """The rule chain of *settings*. Raises ConfigError."""
+    if settings.rules is None:
+        return builtin_rules()
+    return load_rules(settings.path(settings.rules))
+
+
+def loop_id(settings: Settings) -> str:
+    """What marks our own mail (X-Loop); the same on every node of an installation."""
+    return f"digitalpost-gateway.{settings.smtp.domains[0]}"
+
+
+def read_rules(settings: Settings) -> ReadRules:
+    """What a reader must know, as plain values."""
+    read, channel = settings.read, settings.channel
+    return ReadRules(
+        domains=settings.smtp.domains,
+        flows={
+            name: ReadFlow(
+                recipient_from=flow.recipient_from,
+                case=flow.case,
+                plan=flow.plan,
+                reply_allowed=flow.reply_allowed,
+                body_is_letter=flow.body_is_letter,
+            )
+            for name, flow in settings.all_flows().items()
+        },
+        allow_test_numbers=settings.allow_test_numbers,
+        loop_id=loop_id(settings),
+        header_bytes=int(read.header_bytes),
+        headers=read.headers,
+        one_header=int(read.one_header),
+        nesting=read.nesting,
+        parts=read.parts,
+        received=read.received,
+        title=channel.title,
+        title_hint=channel.title_hint,
+        files=channel.files,
+        total=int(channel.total),
+        main_types=channel.main_types,
+        attachment_types=channel.attachment_types,
+    )
+
+
+class Gateway:
+    """The whole gateway of one home, in one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open everything. Raises ConfigError, LedgerUnavailable, NotAllowedNow."""
+        self.node = f"{socket.gethostname()}:{os.getpid()}"
+        self._lock = _only_one(settings)
+        self._ledger = open_ledger(settings)
+        self._vault = open_vault(settings)
+        self._clock = SystemClock()
+        self._closing: list[Callable[[], None]] = []
+        self._runner = self._build_runner(settings)
+        self._intake = GroupCommit(self._ledger, wake=self._runner.wake)
+        self._smtp = SmtpServer(
+            settings, intake=self._intake, vault=self._vault, loop_id=loop_id(settings)
+        )
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Listening ports by name."""
+        return self._smtp.ports
+
+    async def start(self) -> None:
+        """Begin to work, then to listen: what was due before is not behind what comes new."""
+        self._runner.start()
+        self._intake.start()
+        await self._smtp.start()
+
+    async def stop(self) -> None:
+        """Listen no more, finish what is under way, close everything."""
+        await self._smtp.stop()
+        await self._intake.stop()
+        self._runner.stop()
+        for close in reversed(self._closing):
+            close()
+        self._ledger.close()
+        os.close(self._lock)
+
+    def _build_runner(self, settings: Settings) -> Runner:
+        client = self._client(settings)
+        digital_post = DigitalPost(client=client, vault=self._vault, settings=settings)
+        settle = Settle(
+            self._ledger,
+            [digital_post],
+            owner=self.node,
+            ttl=settings.lease,
+            overdue=settings.digital_post.receipt_overdue,
+        )
+        forget = Forget(self._ledger, self._vault, self._clock)
+        return Runner(
+            self._verbs(settings, client, digital_post),
+            [
+                Timed("settle", settings.digital_post.receipts_every, settle.work),
+                Timed("overdue", OVERDUE_EVERY, settle.look_for_overdue),
+                Timed("forget", SWEEP_EVERY, forget.sweep),
+            ],
+            poll=settings.poll,
+        )
+
+    def _client(self, settings: Settings) -> NgdpClient:
+        ngdp = settings.digital_post
+        token = read_secret(settings.path(ngdp.token_file))
+        client = NgdpClient(settings, token, clock=self._clock)
+        self._closing.append(client.close)
+        return client
+
+    def _verbs(
+        self, settings: Settings, client: NgdpClient, digital_post: DigitalPost
+    ) -> list[Verb]:
+        reader = ReaderProcess(
+            read_rules(settings),
+            time=settings.read.time,
+            memory=int(settings.read.memory),
+            processes=settings.read.processes,
+        )
+        self._closing.append(reader.close)
+        waits = settings.retry.first
+        archive = BuiltinArchive(
+            self._ledger, self._vault, default_case=settings.archive.default_case
+        )
+        sends = {digital_post.name: digital_post}
+        archives = {archive.name: archive}
+        return [
+            Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits),
+            Route(
+                self._ledger,
+                self._directory(settings, client),
+                rules_of(settings),
+                destinations=[*sends, *archives],
+                on_lookup_failure=settings.digital_post.on_lookup_failure,
+                waits=waits,
+            ),
+            self._ship("send", settings, sends, settings.digital_post.in_flight),
+            self._ship("archive", settings, archives, ARCHIVE_AT_ONCE),
+            self._notify(settings),
+        ]
+
+    def _ship(
+        self,
+        kind: ShipmentKind,
+        settings: Settings,
+        destinations: Mapping[str, Destination],
+        in_flight: int,
+    ) -> Ship:
+        ngdp = settings.digital_post
+        ship = Ship(
+            kind,
+            self._ledger,
+            destinations,
+            self._clock,
+            waits=settings.retry.first,
+            lease=settings.lease,
+            longest_call=ngdp.connect_timeout + ngdp.timeout,
+            in_flight=in_flight,
+        )
+        self._closing.append(ship.close)
+        return ship
+
+    def _directory(self, settings: Settings, client: NgdpClient) -> Directory:
+        ngdp = settings.digital_post
+        if ngdp.lookups == "none":
+            return Unasked()
+        if ngdp.lookups == "listed":
+            return ListedDirectory(settings.path(ngdp.listed or Path("listed.csv")))
+        return DigitalPostDirectory(client)
+
+    def _notify(self, settings: Settings) -> Notify:
+        mail = settings.mail
+        out = SmtpMailOut(
+            mail,
+            ca=settings.path(mail.ca) if mail.ca else None,
+            password=read_secret(settings.path(mail.password_file)) if mail.password_file else None,
+            helo=settings.smtp.hostname,
+        )
+        self._closing.append(out.close)
+        renderer = NoticeRenderer(
+            settings.organisation.name,
+            mail.sender,
+            settings.smtp.domains[0],
+            loop_id(settings),
+            clock=self._clock,
+        )
+        return Notify(
+            self._ledger,
+            out,
+            renderer,
+            self._clock,
+            per_sender_and_hour=mail.per_sender_and_hour,
+            sender_address=mail.sender,
+            own_domains=settings.smtp.domains,
+            waits=settings.retry.first,
+        )
+
+
+def _database_password(settings: Settings) -> str | None:
+    file = settings.storage.database_password_file
+    return read_secret(settings.path(file)) if file else None
+
+
+def _only_one(settings: Settings) -> int:
+    """A lock on the home: two gateways on one SQLite file are refused (engine.md, section 7)."""
+    handle = os.open(settings.path(Path("gateway.lock")), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise NotAllowedNow(what="Another gateway runs in this home already.") from None
+    return handle

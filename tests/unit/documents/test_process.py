@@ -1,0 +1,166 @@
+import gc
+import os
+import signal
+import threading
+from datetime import timedelta
+
+import psutil
+import pytest
+
+from gateway.documents.process import ReaderProcess
+from gateway.errors import OurError, ReaderLimit
+from gateway.model.submission import Submission
+
+GIGABYTE = 1024**3
+
+
+@pytest.fixture
+def submission(envelope):
+    return Submission(id="F-2026-TEST-0001", envelope=envelope(), reference="x", size_bytes=1, raw=b"")
+
+
+@pytest.fixture
+def raw(tmp_path, mail, file_part, pdf):
+    file = tmp_path / "raw"
+    file.write_bytes(mail(file_part(pdf())))
+    return file
+
+
+@pytest.fixture
+def reader(rules):
+    """Readers that are closed after the test, however it ends."""
+    made = []
+
+    def make(*, seconds=30.0, memory=GIGABYTE, processes=1, **changed):
+        made.append(
+            ReaderProcess(rules(**changed), time=timedelta(seconds=seconds), memory=memory, processes=processes)
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def workers():
+    """Our reading processes; not multiprocessing's own tracker of semaphores."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "multiprocessing-fork" in " ".join(child.cmdline())
+    ]
+
+
+def hostile(file, megabytes):
+    """A mail whose own text takes the parser long, and much memory."""
+    file.write_bytes(b"From: a@b.dk\r\nSubject: x\r\n\r\n" + b"a\r\n" * (megabytes * 350_000))
+    return file
+
+
+def test_a_mail_is_read_in_another_process(reader, raw, submission, tmp_path):
+    reading = reader().read(raw, submission, tmp_path)
+    (letter,) = reading.letters
+    assert (tmp_path / letter.main.digest).stat().st_size == letter.main.size_bytes
+    assert len(workers()) == 1
+
+
+def test_a_refusal_comes_back_whole(reader, tmp_path, submission, mail, file_part):
+    (tmp_path / "raw").write_bytes(mail(file_part(b"MZ", "filename=x.exe")))
+    refusal = reader().read(tmp_path / "raw", submission, tmp_path).refusal
+    assert (refusal.code, refusal.private) == ("GW-203", "x.exe")
+    assert "pdf" in refusal.action()
+
+
+def test_a_mail_that_takes_too_long_is_refused_and_the_next_one_is_read(reader, raw, submission, tmp_path):
+    short = reader(seconds=0.5)
+    reading = short.read(hostile(tmp_path / "long", 30), submission, tmp_path)
+    assert isinstance(reading.refusal, ReaderLimit)
+    assert not reading.silent
+    assert short.read(raw, submission, tmp_path).letters
+
+
+def test_a_mail_that_takes_too_much_memory_is_refused(reader, raw, submission, tmp_path):
+    small = reader(memory=192 * 1024**2)
+    reading = small.read(hostile(tmp_path / "large", 40), submission, tmp_path)
+    assert isinstance(reading.refusal, ReaderLimit)
+    assert small.read(raw, submission, tmp_path).letters
+
+
+def test_a_worker_killed_while_idle_is_replaced(reader, raw, submission, tmp_path):
+    lasting = reader()
+    lasting.read(raw, submission, tmp_path)
+    for worker in workers():
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait(10)
+    assert lasting.read(raw, submission, tmp_path).letters
+
+
+def test_a_mail_whose_worker_is_killed_once_is_read_by_the_next(reader, submission, tmp_path, mail, file_part, pdf):
+    lasting = reader()
+    slow = tmp_path / "slow"
+    slow.write_bytes(mail(file_part(pdf()), b"Content-Type: text/plain\r\n\r\n" + b"a\r\n" * 1_500_000))
+    found = []
+    reading = threading.Thread(target=lambda: found.append(lasting.read(slow, submission, tmp_path)))
+    reading.start()
+    os.kill(busy_worker(slow), signal.SIGKILL)
+    reading.join(60)
+    assert found[0].letters
+
+
+def test_closing_ends_every_process_also_a_busy_one(reader, submission, tmp_path):
+    closing = reader()
+    slow = hostile(tmp_path / "slow", 60)
+    errors = []
+
+    def read():
+        try:
+            closing.read(slow, submission, tmp_path)
+        except OurError as error:
+            errors.append(error)
+
+    waiting = threading.Thread(target=read)
+    waiting.start()
+    busy_worker(slow)
+    closing.close()
+    waiting.join(60)
+    assert len(errors) == 1
+    assert workers() == []
+
+
+def test_a_closed_reader_reads_no_more(reader, raw, submission, tmp_path):
+    closed = reader()
+    closed.close()
+    closed.close()
+    with pytest.raises(OurError):
+        closed.read(raw, submission, tmp_path)
+
+
+def test_a_fault_of_ours_comes_out_as_it_is(reader, submission, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        reader().read(tmp_path / "gone", submission, tmp_path)
+
+
+def test_many_threads_may_share_a_reader(reader, raw, submission, tmp_path):
+    shared = reader(processes=2)
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(shared.read(raw, submission, tmp_path))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [len(reading.letters) for reading in found] == [1] * 8
+    assert len(workers()) <= 2
+
+
+def busy_worker(file):
+    """The pid of the worker that has *file* open; waits until there is one."""
+    while True:
+        gc.collect()
+        for worker in workers():
+            try:
+                if any(opened.path == str(file) for opened in worker.open_files()):
+                    return worker.pid
+            except psutil.Error:
+                continue

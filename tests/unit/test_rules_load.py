@@ -1,0 +1,214 @@
+"""A file of rules is taken whole or not at all, and every fault says which rule, where, and what is meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.config.faults import faults_of
+from gateway.errors import ConfigError
+from gateway.model.decision import Action
+from gateway.rules.load import load_rules
+
+EXAMPLES = Path(__file__).parents[2] / "config"
+LAST = '\n[[rule]]\nid = "last"\nname = "Resten"\nthen = [ { send = "digital-post" } ]\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "rules.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rule(when: str = '{ field = "copy", equals = true }', then: str = '[ { hold = "x" } ]') -> str:
+    return f'[[rule]]\nid = "r1"\nname = "Regel 1"\nwhen = {when}\nthen = {then}\n{LAST}'
+
+
+def lines(path: Path) -> list[str]:
+    """The faults of the file at *path*, without code, file and rule."""
+    with pytest.raises(ConfigError) as caught:
+        load_rules(path)
+    assert all(line.startswith("GW-100: rules.toml") for line in str(caught.value).splitlines())
+    return [fault.line().removeprefix("rules.toml, [[rule]] no. 1 (r1) ") for fault in faults_of(caught.value)]
+
+
+def test_a_rule_is_read_with_its_condition_and_actions(tmp_path):
+    actions = '[ { send = "digital-post" }, { archive = "archive", plan = "17.02", case = "2026-17" } ]'
+    first, last = load_rules(write(tmp_path, rule(then=actions))).rules
+    assert (first.id, first.name) == ("r1", "Regel 1")
+    assert first.actions == (
+        Action(kind="send", target="digital-post"),
+        Action(kind="archive", target="archive", settings=(("case", "2026-17"), ("plan", "17.02"))),
+    )
+    assert last.when is None
+
+
+def test_the_version_follows_the_content_and_not_its_layout(tmp_path):
+    version = load_rules(write(tmp_path, rule())).version
+    assert re.fullmatch("[0-9a-f]{12}", version)
+    assert load_rules(write(tmp_path, "# a comment\n\n" + rule())).version == version
+    assert load_rules(write(tmp_path, rule(then='[ { hold = "y" } ]'))).version != version
+
+
+def test_every_example_rule_of_the_example_file_loads_when_it_is_uncommented(tmp_path):
+    text = (EXAMPLES / "rules.toml").read_text(encoding="utf-8")
+    uncommented = re.sub(r"(?m)^# (\[\[rule\]\]|(?:id|name|when|then) = )", r"\1", text)
+    assert [rule.id for rule in load_rules(write(tmp_path, uncommented)).rules[:3]] == [
+        "large-letters",
+        "payslips",
+        "no-companies",
+    ]
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    assert lines(tmp_path / "rules.toml") == [
+        (f"rules.toml: there is no such file in {tmp_path}. "
+        "Write it, or remove `rules` from gateway.toml to use the built-in rules.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [
+        ('{ field = "sbject", contains = "x" }', 'when: there is no field "sbject". Did you mean "subject"?'),
+        ('{ feild = "subject", contains = "x" }', 'when: names no `field`. Did you mean "field"?'),
+        ("{ field = 3, contains = 'x' }", "when: `field` must be text."),
+        ('{ field = "subject", contain = "x" }', 'when.contain: there is no operator "contain". Did you mean "contains"?'),
+        (
+            '{ field = "pages", contains = "x" }',
+            "when.contains: contains does not fit the field pages; use equals, one_of, at_least, at_most, between, exists.",
+        ),
+        ('{ field = "copy" }', "when: expected one operator for copy (equals), found none."),
+        (
+            '{ field = "pages", at_least = 1, at_most = 3 }',
+            "when: expected one operator for pages (equals, one_of, at_least, at_most, between, exists), found 2.",
+        ),
+        (
+            '{ field = "reach", equals = "exemt" }',
+            ('when.equals: expected one of "registered", "exempt", "closed", "unknown", "unavailable", '
+            'found "exemt". Did you mean "exempt"?'),
+        ),
+        ('{ field = "pages", at_least = "3" }', "when.at_least: expected a number, found text of 1 character."),
+        ('{ field = "pages", at_least = true }', "when.at_least: expected a number, found true."),
+        ('{ field = "size_bytes", at_least = "5 letters" }', 'when.at_least: expected a size such as "10 MB", found "5 letters".'),
+        ('{ field = "size_bytes", at_least = -1 }', 'when.at_least: expected a size such as "10 MB", found the number -1.'),
+        ('{ field = "copy", equals = "ja" }', "when.equals: expected true or false, found text of 2 characters."),
+        ('{ field = "case", exists = 1 }', "when.exists: expected true or false, found the number 1."),
+        ('{ field = "subject", contains = "" }', "when.contains: expected a text, found an empty text."),
+        ('{ field = "subject", one_of = "x" }', "when.one_of: expected a list of at least one value, found text of 1 character."),
+        ('{ field = "subject", one_of = [] }', "when.one_of: expected a list of at least one value, found a list of 0."),
+        ('{ field = "pages", between = [1] }', "when.between: expected a list of two values, found a list of 1."),
+        ('{ field = "pages", between = [5, 1] }', "when.between: the first value is above the second, so nothing lies between them."),
+        ('{ field = "subject", matches = "(x" }', "when.matches: this is no regular expression (missing ): (x)."),
+        ('{ field = "subject", matches = "(?=x)" }', "when.matches: this is no regular expression (invalid perl operator: (?=)."),
+        ('{ field = "subject", matches = 5 }', "when.matches: expected a regular expression as text, found the number 5."),
+        (
+            '{ field = "received_at", at_least = 2026-12-01T08:00:00 }',
+            "when.at_least: the time needs a zone, such as the Z in 2026-12-01T08:00:00Z.",
+        ),
+        (
+            '{ field = "received_at", at_least = 2026-12-01 }',
+            "when.at_least: expected a date and time such as 2026-12-01T08:00:00Z, found a date or time.",
+        ),
+        ("{ all = [] }", "when.all: expected a list of conditions, found an empty list."),
+        ("{ any = 'x' }", "when.any: expected a list of conditions, found text of 1 character."),
+        (
+            '{ all = [ { field = "copy", equals = true }, { any = [ { field = "x", equals = 1 } ] } ] }',
+            'when.all 2.any 1: there is no field "x".',
+        ),
+        (
+            '{ not = { field = "copy", equals = true }, field = "copy" }',
+            "when: `not` stands alone in its braces; put the rest inside it.",
+        ),
+        ("{ }", 'when: expected a condition such as { field = "flow", equals = "fravaer" }, found an empty one.'),
+        ("{ not = " * 21 + '{ field = "copy", equals = true }' + " }" * 21,
+         "when" + ".not" * 20 + ": conditions stand more than 20 levels inside each other."),
+    ],
+)
+def test_a_condition_that_cannot_be_asked_says_why(tmp_path, when, says):
+    assert lines(write(tmp_path, rule(when=when))) == [says]
+
+
+@pytest.mark.parametrize(
+    ("then", "says"),
+    [
+        ("[]", 'then: expected a list of actions such as { send = "digital-post" }, found an empty one.'),
+        ("'x'", 'then: expected a list of actions such as { send = "digital-post" }, found text of 1 character.'),
+        ("[ 'x' ]", 'then 1: expected an action such as { send = "digital-post" }, found text of 1 character.'),
+        ("[ { sned = 'x' } ]", 'then 1: expected one of send, archive, hold, reject, found none of them. Did you mean "send"?'),
+        ("[ { } ]", "then 1: expected one of send, archive, hold, reject, found none of them."),
+        (
+            "[ { send = 'digitalpost' } ]",
+            'then 1.send: expected "digital-post", found "digitalpost". Did you mean "digital-post"?',
+        ),
+        ("[ { archive = 'archiv' } ]", 'then 1.archive: expected "archive", found "archiv". Did you mean "archive"?'),
+        ("[ { archive = 'archive', cace = 'x' } ]", 'then 1.cace: there is no such key here. Did you mean "case"?'),
+        ("[ { send = 'digital-post', case = 'x' } ]", "then 1.case: there is no such key here."),
+        ("[ { archive = 'archive', case = 17 } ]", "then 1.case: expected text, found the number 17."),
+        ("[ { hold = '' } ]", "then 1.hold: expected text, found an empty text."),
+        (f"[ {{ hold = '{'x' * 201}' }} ]", "then 1.hold: expected a reason of at most 200 characters, found text of 201 characters."),
+        (
+            "[ { hold = 'x' }, { send = 'digital-post' } ]",
+            "then: hold and reject stand alone: a letter that waits or is refused goes nowhere.",
+        ),
+        ("[ { send = 'digital-post' }, { send = 'digital-post' } ]", "then: the same action stands twice."),
+    ],
+)
+def test_an_action_that_cannot_be_done_says_why(tmp_path, then, says):
+    assert lines(write(tmp_path, rule(then=then))) == [says]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", ["rules.toml: there is no [[rule]] in it; a rule without `when` must come last."]),
+        ("rule = 3", ["rules.toml, rule: expected [[rule]] sections, found the number 3."]),
+        ("[[rules]]\nid = 'x'" + LAST, ['rules.toml, rules: there is no such key here. Did you mean "rule"?']),
+        (
+            "[[rule]]\nname = 'x'\nwhen = { field = 'copy', equals = true }\nthen = [ { hold = 'x' } ]" + LAST,
+            ["rules.toml, [[rule]] no. 1 id: is missing; expected text."],
+        ),
+        (rule().replace('"Regel 1"', "7"), ["name: expected text, found the number 7."]),
+        (
+            rule().replace('"r1"', '"Regel Et"'),
+            [
+                ("rules.toml, [[rule]] no. 1 id: expected small letters, digits and hyphens, at most 64, "
+                "found text of 8 characters.")
+            ],
+        ),
+        (rule().replace("when =", "whem ="), [
+            'whem: there is no such key here. Did you mean "when"?',
+            "when: is missing; without it no later rule is ever asked. Only the last rule may.",
+        ]),
+        (
+            rule() + LAST.replace('"last"', '"r1"'),
+            [
+                ("rules.toml, [[rule]] no. 2 (last) when: is missing; without it no later rule is ever asked. "
+                "Only the last rule may."),
+                "rules.toml, [[rule]] no. 3 (r1) id: another rule has this id already.",
+            ],
+        ),
+        (
+            rule().removesuffix(LAST),
+            ["when: the last rule must be without `when`, so that every letter gets a decision."],
+        ),
+        ("[[rule]\n", ["rules.toml, line 1, column 7: expected ']]' at the end of an array declaration."]),
+    ],
+)
+def test_a_chain_that_does_not_hold_together_says_why(tmp_path, text, says):
+    assert lines(write(tmp_path, text)) == says
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    text = rule(when="{ field = 'x', equals = 1 }", then="[ { hold = 1 } ]")
+    assert lines(write(tmp_path, text)) == [
+        'when: there is no field "x".',
+        "then 1.hold: expected text, found the number 1.",
+    ]
+
+
+def test_a_number_in_a_wrong_value_is_not_quoted(tmp_path):
+    text = rule(when='{ field = "reach", equals = "0101011234" }')
+    assert "0101011234" not in "".join(lines(write(tmp_path, text)))
