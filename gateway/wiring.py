@@ -161,7 +161,7 @@ class Gateway:
     async def start(self) -> None:
         """Begin to work, then to listen: what was due before is not behind what comes new."""
         self._runner.start()
-        self._intake.start()
+        await self._intake.start()
         await self._smtp.start()
 
     async def stop(self) -> None:

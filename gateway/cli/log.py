@@ -56,15 +56,23 @@ def why(home: Home, item: str, as_json: bool) -> None:
         show_json(found)
         return
     for letter in found["letters"]:
-        click.echo(f"{letter['id']}  rule »{letter['rule']}«  rule set {letter['version']}")
-        for step in letter["trail"]:
-            click.echo(f"  {'✓' if step['matched'] else '·'} {step['name']} ({step['rule']})")
-            for asked in step["asked"]:
-                mark = "yes" if asked["answer"] else "no"
-                click.echo(
-                    f"      {asked['field']} {asked['operator']} {asked['expected']}"
-                    f"  — saw {asked['seen']}: {mark}"
-                )
+        for decision in letter["decisions"]:
+            _why(letter, decision)
+
+
+def _why(letter: dict[str, Any], decision: dict[str, Any]) -> None:
+    head = f"{letter['id']} to {letter['recipient']}  {str(decision['at'])[:19]}"
+    click.echo(f"{head}  decided by {decision['rule']}  (rule set {decision['version']})")
+    for step in decision["trail"]:
+        click.echo(f"  {'✓' if step['matched'] else '·'} {step['name']} ({step['rule']})")
+        for asked in step["asked"]:
+            click.echo(
+                f"      {asked['field']} {asked['operator']} {asked['expected']}:"
+                f" {'yes' if asked['answer'] else 'no'}, it was {asked['seen']}"
+            )
+    for action in decision["actions"]:
+        settings = "".join(f" {key}={value}" for key, value in action["settings"])
+        click.echo(f"  → {action['kind']} {action['target']}{settings}")
 
 
 def _row(submission: dict[str, Any]) -> list[str]:
@@ -83,14 +91,22 @@ def _show(found: dict[str, Any]) -> None:
     click.echo(f"{found['id']}  {Status(found['status']).danish}  ({found['status']})")
     click.echo(f"  received  {found['received_at']} by {found['channel']} from {found['submitter']}")
     click.echo(f"  subject   {found['subject'] or '–'}")
+    _show_refusal(found, "  ")
     for letter in found["letters"]:
-        copy = " (copy)" if letter.get("copy") else ""
+        copy = " (copy)" if letter["copy"] else ""
         click.echo(f"  letter {letter['id']}{copy} to {letter['recipient']}  rule {letter['rule'] or '–'}")
         click.echo(f"    send {letter['send']}  archive {letter['archive']}  uuid {letter['uuid'] or '–'}")
+        _show_refusal(letter, "    ")
         for attempt in letter["attempts"]:
-            code = f" {attempt['code']}" if attempt.get("code") else ""
-            click.echo(f"    attempt {attempt['at']} {attempt.get('destination', '')} {attempt['outcome']}{code}")
+            code = f" {attempt['code']}" if attempt["code"] else ""
+            click.echo(f"    attempt {attempt['number']} {str(attempt['at'])[:19]} {attempt['outcome']}{code}")
         for receipt in letter["receipts"]:
-            click.echo(f"    receipt {receipt['at']} {receipt['kind']} {receipt['verdict']}")
-    for line in found.get("history", []):
-        click.echo(f"  {line['at']}  {line['verb']} {line['item']} {line['actor']} {line.get('reason') or ''}".rstrip())
+            code = f" {receipt['code']}" if receipt["code"] else ""
+            click.echo(f"    receipt {str(receipt['at'])[:19]} {receipt['kind']} {receipt['verdict']}{code}")
+    for line in found["history"]:
+        click.echo(f"  {str(line['at'])[:19]}  {line['verb']} {line['item']} {line['actor']} {line['reason']}".rstrip())
+
+
+def _show_refusal(of: dict[str, Any], indent: str) -> None:
+    if refusal := of["refusal"]:
+        click.echo(f"{indent}{refusal['code']} {refusal['sentence']} {refusal['remedy']}")

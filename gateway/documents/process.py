@@ -12,10 +12,11 @@ import resource
 import signal
 import threading
 import warnings
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -29,6 +30,9 @@ _MAILS_PER_WORKER = 200
 # A worker can die without the mail's fault: the system's service manager ends all our processes at
 # once, or the kernel needs memory. A mail that kills two is the reason itself.
 _LIVES = 2
+# With pools that broke for other reasons in between.
+_TRIES = 4
+_LOOK_EVERY = 0.5  # seconds
 # For starting a worker, and for pebble to notice that one died with the pool's lock (60 s).
 _GRACE = timedelta(seconds=90)
 
@@ -60,16 +64,21 @@ class ReaderProcess:
             OurError: the workers are gone, or ``close`` was called.
             Whatever else ``read_mail`` raises, as it is.
         """
+        died = 0
         # A mail that is scheduled starts at once, so the time it may take is known from here.
         with self._room:
-            for _ in range(_LIVES):
+            for _ in range(_TRIES):
                 try:
                     return self._read_once(raw, submission, scratch)
                 except (TimeoutError, MemoryError):
                     return Reading(title="", refusal=ReaderLimit())
-                except (ProcessExpired, BrokenProcessPool):
+                except ProcessExpired:
+                    died += 1
+                    if died == _LIVES:
+                        return Reading(title="", refusal=ReaderLimit())
+                except BrokenProcessPool:
                     continue
-        return Reading(title="", refusal=ReaderLimit())
+        raise OurError()
 
     def close(self) -> None:
         """End the workers, whatever they are doing; whoever waits for one gets OurError."""
@@ -80,25 +89,27 @@ class ReaderProcess:
             _end(self._pool)
 
     def _read_once(self, raw: Path, submission: Submission, scratch: Path) -> Reading:
-        reading = self._schedule(raw, submission, scratch)
+        pool, reading = self._schedule(raw, submission, scratch)
+        give_up = monotonic() + (self._time + _GRACE).total_seconds()
         try:
-            return reading.result((self._time + _GRACE).total_seconds())
-        except TimeoutError:
-            if reading.done():
-                raise
-            # Lost between the pool and a worker that died: nobody is reading it.
-            raise OurError() from None
+            # Pebble forgets mails that were on their way when the pool broke, so it is asked.
+            while not wait([reading], timeout=_LOOK_EVERY).done:
+                if not pool.active or monotonic() > give_up:
+                    raise BrokenProcessPool()
+            return reading.result()
         except CancelledError:
             raise OurError() from None
         finally:
             with self._lock:
                 self._running.discard(reading)
 
-    def _schedule(self, raw: Path, submission: Submission, scratch: Path) -> ProcessFuture[Reading]:
+    def _schedule(
+        self, raw: Path, submission: Submission, scratch: Path
+    ) -> tuple[ProcessPool, ProcessFuture[Reading]]:
         with self._lock:
             if self._closed:
                 raise OurError()
-            # A worker that dies while idle breaks pebble's pool for good.
+            # A worker that dies while all are idle breaks pebble's pool for good.
             if not self._pool.active:
                 _end(self._pool)
                 self._pool = self._new_pool()
@@ -108,7 +119,7 @@ class ReaderProcess:
                 timeout=self._time.total_seconds(),
             )
             self._running.add(reading)
-            return reading
+            return self._pool, reading
 
     def _new_pool(self) -> ProcessPool:
         # Spawned and not forked: a fork of a process with threads inherits their locks.

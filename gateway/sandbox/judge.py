@@ -328,7 +328,7 @@ def _not_base64() -> _AgainstSchema:
 
 
 def _check_encoding(first: bytes) -> None:
-    """expat would follow the marks of UTF-16, whatever the declaration says; MeMo is UTF-8."""
+    """Refuse UTF-16: expat would follow its mark, whatever the declaration says; MeMo is UTF-8."""
     if first[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in first:
         raise _Malformed("encoding", "the encoding must be UTF-8")
 

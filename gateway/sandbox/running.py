@@ -200,6 +200,8 @@ class _Server(uvicorn.Server):
         # A TLS connection closed politely waits for the client's close; idle clients do not look.
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
         await super().shutdown(sockets)
 
     async def _settle(self) -> None:

@@ -15,6 +15,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as policy
 from pathlib import Path
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -69,10 +70,17 @@ def start_sink(
     maildir = folder / "Maildir"
     keeper = _Keeper(maildir)
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(
-        loop.create_server(lambda: _protocol(keeper, context, loop), sock=listener)
+    sessions: WeakSet[SMTP] = WeakSet()
+
+    def session() -> SMTP:
+        made = _protocol(keeper, context, loop)
+        sessions.add(made)
+        return made
+
+    server = loop.run_until_complete(loop.create_server(session, sock=listener))
+    thread = threading.Thread(
+        target=_run, args=(loop, server, sessions), name="mail-sink", daemon=True
     )
-    thread = threading.Thread(target=_run, args=(loop, server), name="mail-sink", daemon=True)
     thread.start()
     return RunningSink(
         host=host, port=port, maildir=maildir, ca=authority.ca.cert, _loop=loop, _thread=thread
@@ -96,7 +104,8 @@ class _Keeper:
 
 
 def _trace(envelope: Envelope) -> bytes:
-    lines = [f"Return-Path: <{envelope.mail_from or ''}>"]
+    # aiosmtpd gives the null path as "<>", and any other without its brackets.
+    lines = [f"Return-Path: <{(envelope.mail_from or '').strip('<>')}>"]
     lines += [f"Delivered-To: {address}" for address in envelope.rcpt_tos]
     lines += ["X-Sandbox: true"]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
@@ -115,21 +124,26 @@ def _protocol(keeper: _Keeper, context: ssl.SSLContext, loop: asyncio.AbstractEv
     )
 
 
-def _run(loop: asyncio.AbstractEventLoop, server: asyncio.Server) -> None:
+def _run(loop: asyncio.AbstractEventLoop, server: asyncio.Server, sessions: WeakSet[SMTP]) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
         server.close()
-        loop.run_until_complete(_end_sessions())
+        loop.run_until_complete(_end(sessions))
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()
 
 
-async def _end_sessions() -> None:
-    """Cancel what is open, and let the transports close."""
-    sessions = asyncio.all_tasks() - {asyncio.current_task()}
-    for session in sessions:
-        session.cancel()
-    await asyncio.gather(*sessions, return_exceptions=True)
+async def _end(sessions: WeakSet[SMTP]) -> None:
+    """Cut what is open; a mail without our 250 is still its sender's."""
+    for session in list(sessions):
+        if isinstance(session.transport, asyncio.Transport):
+            session.transport.abort()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    # The loop's next two turns tell the protocols and close the sockets.
+    await asyncio.sleep(0)
     await asyncio.sleep(0)

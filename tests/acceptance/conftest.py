@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -57,12 +56,10 @@ def _wait_for(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECO
 
 
 def _start_demo(home: Path) -> Demo:
-    process = subprocess.Popen(
-        [GATEWAY, "--home", str(home), "demo"],
-        stdout=(home.parent / f"{home.name}.out").open("ab"),
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    with (home.parent / f"{home.name}.out").open("ab") as out:
+        process = subprocess.Popen(
+            [GATEWAY, "--home", str(home), "demo"], stdout=out, stderr=subprocess.STDOUT
+        )
     demo = Demo(home, process)
     try:
         _wait_for(

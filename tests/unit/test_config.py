@@ -213,6 +213,19 @@ def test_the_nearest_word_is_near(word, hit):
     assert nearest(word, ["host", "port", "certificate"]) == hit
 
 
+@pytest.mark.parametrize(
+    ("key", "told"), [('"a\\nb"', "a?b"), ('"0101011234"', "010101-xxxx"), ("x" * 50, "x" * 40 + "…")]
+)
+def test_an_odd_key_is_told_on_one_line_and_without_numbers(tmp_path, key, told):
+    assert lines(home(tmp_path, f"[archive]\n{key} = 1\n")) == [f"gateway.toml, [archive] {told}: no such setting."]
+
+
+@pytest.mark.parametrize("content", ["x = " + "[" * 5000, "x = " + "9" * 5000])
+def test_a_file_made_to_break_the_parser_is_a_fault_like_any_other(tmp_path, content):
+    (tmp_path / "gateway.toml").write_text(content, encoding="utf-8")
+    assert lines(tmp_path) == ["gateway.toml: this is not TOML."]
+
+
 def test_an_error_made_of_a_text_keeps_its_text():
     (fault,) = faults_of(ConfigError(problems="users.toml: expected TOML."))
     assert fault.line() == "users.toml: expected TOML."

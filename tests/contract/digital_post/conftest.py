@@ -193,17 +193,16 @@ class Peer:
         context.verify_mode = ssl.CERT_REQUIRED
         context.maximum_version = self.tls
         plain.settimeout(10)
-        with plain, suppress(OSError):
-            with context.wrap_socket(plain, server_side=True) as connection:
-                self.connections += 1
-                if self.at_once:
-                    self._answer(connection)
-                while self._hear(connection):
-                    self._answer(connection)
-                    if not self.keep:
-                        with suppress(OSError, ValueError):
-                            connection.unwrap()
-                        return
+        with suppress(OSError), plain, context.wrap_socket(plain, server_side=True) as connection:
+            self.connections += 1
+            if self.at_once:
+                self._answer(connection)
+            while self._hear(connection):
+                self._answer(connection)
+                if not self.keep:
+                    with suppress(OSError, ValueError):
+                        connection.unwrap()
+                    return
 
     def _hear(self, connection: ssl.SSLSocket) -> bool:
         octets = b""
@@ -251,7 +250,8 @@ def http():
     def make(status: int, body: bytes | str = b"", *headers: str, length: int | None = None) -> bytes:
         octets = body.encode() if isinstance(body, str) else body
         size = len(octets) if length is None else length
-        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {size}", *headers, "", ""]
+        # Said aloud, as honest servers do; else the client might send into the closing connection.
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {size}", "Connection: close", *headers, "", ""]
         return "\r\n".join(lines).encode() + octets
 
     return make

@@ -58,7 +58,7 @@ def test_a_message_is_sent_with_its_uuid_its_length_and_our_login(start_peer, ma
 
 
 def test_one_connection_carries_many_messages(start_peer, make_client, send, http):
-    peer = start_peer(http(201, TAKEN), keep=True)
+    peer = start_peer(http(201, TAKEN).replace(b"Connection: close\r\n", b""), keep=True)
     client = make_client(peer.url)
     for _ in range(3):
         assert send(client).verdict == "received"

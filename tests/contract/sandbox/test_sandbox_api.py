@@ -354,13 +354,17 @@ def test_no_token_at_all_is_answered_401_and_nothing_is_taken(sandbox, client):
     assert sandbox.accepted() == []
 
 
+def answer_of(connection):
+    connection.request("GET", "/")
+    return connection.getresponse()
+
+
 def test_a_client_without_a_certificate_is_refused_in_the_handshake(sandbox):
     context = ssl.create_default_context(cafile=sandbox.ca)
     connection = http.client.HTTPSConnection("127.0.0.1", sandbox.port, context=context, timeout=20)
     # TLS 1.3 tells the client at its first read.
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        connection.request("GET", "/")
-        connection.getresponse()
+        answer_of(connection)
     connection.close()
 
 

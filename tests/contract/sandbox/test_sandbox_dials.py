@@ -98,7 +98,7 @@ def test_a_connection_cut_after_means_it_was_taken_and_nobody_was_told(sandbox, 
 
 def test_half_a_status_line_is_half_a_status_line(sandbox, connect):
     sandbox.dials.set("half_status", "1")
-    with pytest.raises(http.client.BadStatusLine, match="HTTP/1.1 20"):
+    with pytest.raises(http.client.BadStatusLine, match=r"HTTP/1\.1 20"):
         connect(sandbox).send()
 
 

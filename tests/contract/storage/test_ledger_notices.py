@@ -132,7 +132,8 @@ def test_a_letter_that_is_only_archived_is_told_when_it_lies_there(ledger, post)
     post.end(post.claim("archive"))
     (notice,) = ledger.claim_notices(5)
     (line,) = notice.item.letters
-    assert (line.status, line.archive, line.case) == ("completed", "archived", "2026-17")
+    # Not "completed": to a person that word means delivered.
+    assert (line.status, line.archive, line.case) == ("archived", "archived", "2026-17")
 
 
 def test_a_notice_says_what_the_ledger_knows(ledger, post):

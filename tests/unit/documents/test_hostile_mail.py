@@ -61,8 +61,10 @@ def catalogue():
 
 def prepared(raw):
     raw = raw.replace(b"Subject: 0101010000 Brev\r\n", b"Subject: Brev\r\n")
-    head = raw.partition(b"\r\n\r\n")[0]
-    return raw if not raw.strip() or re.search(rb"(?mi)^subject:", head) else b"Subject: Brev\r\n" + raw
+    head, blank, body = raw.partition(b"\r\n\r\n")
+    if not blank or re.search(rb"(?mi)^subject:", head):
+        return raw
+    return head + b"\r\nSubject: Brev" + blank + body
 
 
 def test_every_mail_of_the_catalogue_has_its_expectation():

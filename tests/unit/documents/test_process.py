@@ -73,15 +73,15 @@ def test_a_refusal_comes_back_whole(reader, tmp_path, submission, mail, file_par
 
 def test_a_mail_that_takes_too_long_is_refused_and_the_next_one_is_read(reader, raw, submission, tmp_path):
     short = reader(seconds=0.5)
-    reading = short.read(hostile(tmp_path / "long", 30), submission, tmp_path)
+    reading = short.read(hostile(tmp_path / "long", 12), submission, tmp_path)
     assert isinstance(reading.refusal, ReaderLimit)
     assert not reading.silent
     assert short.read(raw, submission, tmp_path).letters
 
 
 def test_a_mail_that_takes_too_much_memory_is_refused(reader, raw, submission, tmp_path):
-    small = reader(memory=192 * 1024**2)
-    reading = small.read(hostile(tmp_path / "large", 40), submission, tmp_path)
+    small = reader(memory=176 * 1024**2)
+    reading = small.read(hostile(tmp_path / "large", 12), submission, tmp_path)
     assert isinstance(reading.refusal, ReaderLimit)
     assert small.read(raw, submission, tmp_path).letters
 

@@ -32,7 +32,7 @@ def blocks(wire, lengths):
         yield wire[position:]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(wire=wires, ending=st.sampled_from([b"\r\n.\r\n", b".\r\n", b""]), lengths=cuts)
 def test_the_decoder_reads_what_a_reader_of_lines_reads(wire, ending, lengths):
     wire += ending + b"QUIT\r\n"
@@ -46,7 +46,7 @@ def test_the_decoder_reads_what_a_reader_of_lines_reads(wire, ending, lengths):
     assert ((content, rest) if ended else None) == by_lines(wire)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(content=wires, lengths=cuts, longest=st.integers(1, 12))
 def test_faults_of_lines_are_found_however_the_bytes_are_cut(content, lengths, longest):
     watch = LineWatch(longest)
