@@ -6,6 +6,7 @@ ticks: it holds no state, every timed job is "look for due work" (design, sectio
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Runner:
         self._stopping = threading.Event()
         self._loops = [_Loop(verb, self._stopping, self.wake) for verb in verbs]
         self._scheduler = BackgroundScheduler(timezone="UTC")
+        # It warns of every tick that finds the former look still at work, which is how we want it.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._add("wake", poll, self.wake)
         for job in timed:
             self._add(job.name, job.every, partial(self._look, job))

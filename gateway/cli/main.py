@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
@@ -28,7 +29,7 @@ def exit_code(error: GatewayError) -> int:
 class _Commands(click.Group):
     """Commands by name, each imported only when it is used: `gateway --help` is quick."""
 
-    places = {
+    places: ClassVar[dict[str, str]] = {
         "archive": "gateway.cli.archive:archive",
         "check-config": "gateway.cli.config:check_config",
         "db": "gateway.cli.db:db",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.context import Home, pass_home
+from gateway.cli.context import Home, as_json, pass_home, show_json
 from gateway.errors import NotAllowedNow
 from gateway.model.submission import Arrival, Envelope, Submitter
 
@@ -24,8 +24,11 @@ from gateway.model.submission import Arrival, Envelope, Submitter
 @click.option("--title", required=True, help="What the recipient sees as the subject.")
 @click.option("--to", default="-", help="A CVR number, or - (default): the number is asked for, or read from stdin.")
 @click.option("--flow", default="default", help="The flow, as after the + of an address.")
+@as_json
 @pass_home
-def send(home: Home, files: tuple[Path, ...], title: str, to: str, flow: str) -> None:
+def send(
+    home: Home, files: tuple[Path, ...], title: str, to: str, flow: str, as_json: bool
+) -> None:
     """Send FILES as one letter; the first is the main document.
 
     A CPR number is never an argument (others could read it in the process list): leave --to out and
@@ -37,6 +40,9 @@ def send(home: Home, files: tuple[Path, ...], title: str, to: str, flow: str) ->
     mail = _mail(files, title, address, settings.smtp.domains[0])
     arrival = _arrival(mail, address, home, inline_limit=settings.storage.inline_limit)
     accepted = home.ledger().add([arrival])[0]
+    if as_json:
+        show_json({"id": accepted.submission_id, "outcome": accepted.outcome})
+        return
     click.echo(f"{accepted.submission_id} {accepted.outcome}. See: gateway log show {accepted.submission_id}")
 
 

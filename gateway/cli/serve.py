@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from gateway import __version__, log, rehearsal
 from gateway.cli.context import Home, pass_home
-from gateway.config import Settings
+from gateway.config import Settings, load_settings
 from gateway.errors import NotAllowedNow
 from gateway.wiring import Gateway
 
@@ -51,3 +52,16 @@ async def run(
     finally:
         await gateway.stop()
         log.stopped(node=gateway.node)
+
+
+def serve_home(home: str, rehearse: str = "") -> None:
+    """As the command, for a supervisor that forks instead of starting Python anew.
+
+    Args:
+        rehearse: file for gateway.rehearsal; empty: none.
+    """
+    if rehearse:
+        os.environ[rehearsal.VARIABLE] = rehearse
+    with (Path(home) / "gateway.log").open("a", encoding="utf-8", buffering=1) as file:
+        log.configure(file)
+        asyncio.run(run(load_settings(Path(home))))

@@ -59,11 +59,15 @@ class Wire:
         """*token* goes into the Authorization header and nowhere else.
 
         Raises:
-            ConfigError: certificate, key or CA file is missing or does not fit.
+            ConfigError: certificate, key or CA file is missing or does not fit; no usable address.
         """
         ours = settings.digital_post
         self._timeout = ours.timeout
         self._base = ours.base_url.rstrip("/")
+        try:
+            httpx2.URL(self._base)
+        except httpx2.InvalidURL:
+            raise ConfigError(problems="[digital_post] base_url is no address") from None
         # Both name whole addresses in their logs, down to the query.
         for library in ("httpx2", "httpcore2"):
             logging.getLogger(library).setLevel(logging.WARNING)

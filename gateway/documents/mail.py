@@ -5,6 +5,7 @@ Runs in a process of its own, see ``gateway.documents.process``; hostile bytes r
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 from gateway.documents.cpr_text import mask_cpr
@@ -38,7 +39,8 @@ def read_mail(
         refuse_automatic(head, rules)
         return _read(raw, submission_id, envelope, rules, scratch, head=head)
     except SubmitterError as refusal:
-        return Reading(title=title, refusal=refusal, silent=isinstance(refusal, NotALetter))
+        # A copy has no traceback; that would keep the whole mail in memory.
+        return Reading(title=title, refusal=copy(refusal), silent=isinstance(refusal, NotALetter))
 
 
 def _read(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import resource
 import signal
 import threading
@@ -23,7 +24,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from gateway.documents.mail import read_mail
 from gateway.documents.reading import Reading, ReadRules
 from gateway.errors import OurError, ReaderLimit
-from gateway.model.submission import Submission
+from gateway.model.submission import Envelope, Submission
 
 # A worker is replaced after so many mails: what a parser leaks, leaks no further.
 _MAILS_PER_WORKER = 200
@@ -33,6 +34,7 @@ _LIVES = 2
 # With pools that broke for other reasons in between.
 _TRIES = 4
 _LOOK_EVERY = 0.5  # seconds
+_OUT_OF_MEMORY = 77  # exit code of a worker; no other of ours ends so
 # For starting a worker, and for pebble to notice that one died with the pool's lock (60 s).
 _GRACE = timedelta(seconds=90)
 
@@ -70,11 +72,11 @@ class ReaderProcess:
             for _ in range(_TRIES):
                 try:
                     return self._read_once(raw, submission, scratch)
-                except (TimeoutError, MemoryError):
+                except TimeoutError:
                     return Reading(title="", refusal=ReaderLimit())
-                except ProcessExpired:
+                except ProcessExpired as end:
                     died += 1
-                    if died == _LIVES:
+                    if died == _LIVES or end.exitcode == _OUT_OF_MEMORY:
                         return Reading(title="", refusal=ReaderLimit())
                 except BrokenProcessPool:
                     continue
@@ -114,7 +116,7 @@ class ReaderProcess:
                 _end(self._pool)
                 self._pool = self._new_pool()
             reading = self._pool.schedule(
-                read_mail,
+                _read,
                 args=[raw, submission.id, submission.envelope, self._rules, scratch],
                 timeout=self._time.total_seconds(),
             )
@@ -135,6 +137,18 @@ class ReaderProcess:
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
+
+
+def _read(
+    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path
+) -> Reading:
+    """``read_mail`` in a worker. One that ran out of memory is not fit to read the next mail: much
+    of the last one is still held, by the error's traceback among others.
+    """
+    try:
+        return read_mail(raw, submission_id, envelope, rules, scratch)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
 
 
 def _enter(memory: int) -> None:

@@ -26,7 +26,8 @@ def new_submission_id(at: datetime) -> str:
 
     Groups of four can never be taken for a CPR number (six digits and four).
     """
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    bits = int.from_bytes(secrets.token_bytes(5))
+    letters = "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 40, 5))
     return f"F-{at.year}-{letters[:4]}-{letters[4:]}"
 
 

@@ -8,20 +8,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import html
 from asyncio import to_thread
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import NAMESPACE_OID, uuid5
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from gateway.errors import ConfigError
+from gateway.sandbox.answers import (
+    Refused,
+    bad_parameter,
+    contact_of,
+    error_message,
+    front_page,
+)
 from gateway.sandbox.dials import Dials, every_dial
 from gateway.sandbox.faults import API
 from gateway.sandbox.inbox import masked_inboxes
@@ -31,14 +36,6 @@ from gateway.sandbox.memo_types import is_uuid4
 _MEMO_TYPES = ("application/xml", "text/xml")
 Page = Annotated[int, Query(ge=0)]
 Size = Annotated[int, Query(ge=1, le=1000)]
-
-
-class _Refused(HTTPException):
-    """Answered as an ErrorMessage; *code* is a dotted lower-case string as the real ones are."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, message)
-        self.code = code
 
 
 def make_app(mailroom: Mailroom, dials: Dials, *, system: str, token: str) -> FastAPI:
@@ -57,8 +54,8 @@ def make_app(mailroom: Mailroom, dials: Dials, *, system: str, token: str) -> Fa
     app.include_router(_receipts(mailroom), prefix=API, dependencies=[known])
     app.include_router(_contacts(dials), prefix=API, dependencies=[known])
     app.include_router(_own_pages(mailroom, dials))
-    app.add_exception_handler(StarletteHTTPException, _error_message)
-    app.add_exception_handler(RequestValidationError, _bad_parameter)
+    app.add_exception_handler(StarletteHTTPException, error_message)
+    app.add_exception_handler(RequestValidationError, bad_parameter)
     return app
 
 
@@ -67,7 +64,7 @@ def _knows(system: str, token: str) -> Callable[..., None]:
 
     def check(authorization: Annotated[str, Header()] = "") -> None:
         if not hmac.compare_digest(authorization.encode(), expected):
-            raise _Refused(401, "unauthorized", "Basic system:token is missing or wrong")
+            raise Refused(401, "unauthorized", "Basic system:token is missing or wrong")
 
     return check
 
@@ -89,9 +86,9 @@ def _memos(mailroom: Mailroom) -> APIRouter:
                 mailroom.offer, incoming, uuid=uuid, sha256=sha256, size_bytes=size_bytes
             )
         except Malformed as error:
-            raise _Refused(400, error.code, error.message) from None
+            raise Refused(400, error.code, error.message) from None
         except ClientDisconnect:
-            raise _Refused(
+            raise Refused(
                 400, "memo.malformed", "the connection ended inside the message"
             ) from None
         finally:
@@ -105,7 +102,7 @@ def _memos(mailroom: Mailroom) -> APIRouter:
 def _uuid_of(request: Request) -> str:
     uuid = request.query_params.get("memo-message-uuid", "")
     if not is_uuid4(uuid):
-        raise _Refused(
+        raise Refused(
             400, "memo.message.uuid.invalid", "memo-message-uuid is missing or no UUID version 4"
         )
     return uuid.lower()
@@ -114,12 +111,12 @@ def _uuid_of(request: Request) -> str:
 def _check_body_headers(request: Request) -> None:
     length = request.headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
-        raise _Refused(400, "content.length.required", "Content-Length is a required header")
+        raise Refused(400, "content.length.required", "Content-Length is a required header")
     if int(length) > LARGEST_BYTES:
-        raise _Refused(400, "memo.size.not.allowed", f"a message may fill {LARGEST_BYTES} bytes")
+        raise Refused(400, "memo.size.not.allowed", f"a message may fill {LARGEST_BYTES} bytes")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _MEMO_TYPES:
-        raise _Refused(
+        raise Refused(
             400, "content.type.not.allowed", "the sandbox takes application/xml or text/xml"
         )
 
@@ -139,7 +136,7 @@ def _send_answer(outcome: Outcome) -> JSONResponse:
     if outcome.kind == "taken":
         return JSONResponse({**outcome.receipt, "sandbox": True}, status_code=201)
     # What the real system says to a duplicate is not known (reference, section 2.2).
-    raise _Refused(409, "message.already.exists", "a message of this UUID was taken before")
+    raise Refused(409, "message.already.exists", "a message of this UUID was taken before")
 
 
 # ── receipts ────────────────────────────────────────────────────────────────
@@ -181,13 +178,13 @@ def _receipts(mailroom: Mailroom) -> APIRouter:
     def fetch(receipt_id: str, *, delete: bool = True) -> dict[str, Any]:
         receipt = mailroom.receipt(receipt_id, delete=delete)
         if receipt is None:
-            raise _Refused(404, "receipt.not.found", "there is no receipt of that id")
+            raise Refused(404, "receipt.not.found", "there is no receipt of that id")
         return {name: value for name, value in receipt.items() if name != "id"} | {"sandbox": True}
 
     @router.delete("/receipts/{receipt_id}")
     def delete(receipt_id: str) -> Response:
         if not mailroom.delete_receipt(receipt_id):
-            raise _Refused(404, "receipt.not.found", "there is no receipt of that id")
+            raise Refused(404, "receipt.not.found", "there is no receipt of that id")
         return Response(status_code=204)
 
     return router
@@ -209,9 +206,9 @@ def _contacts(dials: Dials) -> APIRouter:
         cvr: Annotated[str, Query(alias="cvrNumber", pattern="^([0-9]{8})?$")] = "",
     ) -> dict[str, Any]:
         if bool(cpr) == bool(cvr):
-            raise _Refused(400, "contact.query.invalid", "ask for one cprNumber or one cvrNumber")
+            raise Refused(400, "contact.query.invalid", "ask for one cprNumber or one cvrNumber")
         status = dials.status_of(cpr or cvr)
-        contacts = [_contact(cpr, cvr, status)] if status else []
+        contacts = [contact_of(cpr, cvr, status)] if status else []
         return {
             "contacts": contacts,
             "currentPage": 0,
@@ -225,38 +222,6 @@ def _contacts(dials: Dials) -> APIRouter:
     return router
 
 
-# The detailed status that goes with each public one (enums of the OpenAPI).
-_DETAILED = {
-    "REGISTERED": "AUTOMATIC_REGISTRATION",
-    "EXEMPT": "EXEMPT_OTHER_REASON",
-    "CLOSED": "UNKNOWN",
-    "UNKNOWN": "UNKNOWN",
-}
-_MADE_UP_TIME = "2023-08-25T00:49:34.437Z"
-
-
-def _contact(cpr: str, cvr: str, status: str) -> dict[str, Any]:
-    subscription = {
-        "id": str(uuid5(NAMESPACE_OID, f"subscription {cpr or cvr}")),
-        "version": 1,
-        "registrationStatus": _DETAILED[status],
-        "publicRegistrationStatus": status,
-        "startTime": _MADE_UP_TIME,
-    }
-    number = {"cprNumber": cpr} if cpr else {"cvrNumber": cvr}
-    return {
-        "id": str(uuid5(NAMESPACE_OID, f"contact {cpr or cvr}")),
-        "version": 1,
-        "type": "CITIZEN" if cpr else "COMPANY",
-        "transactionId": "SANDBOX",
-        **number,
-        "mailboxSubscription": subscription,
-        "lastUpdated": _MADE_UP_TIME,
-        "createdDate": _MADE_UP_TIME,
-        "eligibleForVoluntaryRegistration": False,
-    }
-
-
 # ── the sandbox's own pages ─────────────────────────────────────────────────
 
 
@@ -266,7 +231,7 @@ def _own_pages(mailroom: Mailroom, dials: Dials) -> APIRouter:
     @router.get("/")
     def front() -> HTMLResponse:
         mailroom.settle_due()
-        return HTMLResponse(_front_page(masked_inboxes(mailroom.folder)))
+        return HTMLResponse(front_page(masked_inboxes(mailroom.folder)))
 
     @router.get("/sandbox/dials")
     def show() -> dict[str, Any]:
@@ -277,64 +242,7 @@ def _own_pages(mailroom: Mailroom, dials: Dials) -> APIRouter:
         try:
             dials.update({name: str(value) for name, value in changes.items()})
         except ConfigError as error:
-            raise _Refused(400, "dial.invalid", error.text()) from None
+            raise Refused(400, "dial.invalid", error.text()) from None
         return show()
 
     return router
-
-
-def _front_page(inboxes: list[tuple[str, int]]) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(number)}</td><td>{count}</td></tr>" for number, count in inboxes
-    )
-    table = (
-        f"<table><thead><tr><th>Modtager</th><th>Breve</th></tr></thead><tbody>{rows}</tbody></table>"
-        if rows
-        else "<p>Der er ingen breve endnu.</p>"
-    )
-    return f"""<!doctype html>
-<html lang="da"><head><meta charset="utf-8"><title>SANDKASSE – ikke Digital Post</title></head>
-<body><h1>SANDKASSE – ikke Digital Post</h1>
-<p>Dette er en sandkasse til afprøvning. Intet herfra når en borger eller en virksomhed.</p>
-<h2>Postkasser</h2>{table}
-<p>Se et brev med <code>gateway sandbox inbox NUMMER</code>.</p></body></html>"""
-
-
-# ── errors ──────────────────────────────────────────────────────────────────
-
-_CODES = {404: "not.found", 405: "method.not.allowed"}
-
-
-async def _error_message(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StarletteHTTPException)
-    code = error.code if isinstance(error, _Refused) else _CODES.get(error.status_code, "error")
-    return JSONResponse(
-        _message(code, str(error.detail)), status_code=error.status_code, headers=error.headers
-    )
-
-
-async def _bad_parameter(_request: Request, error: Exception) -> JSONResponse:
-    # The values are left out: they may be numbers of persons.
-    assert isinstance(error, RequestValidationError)
-    fields = [
-        {
-            "resource": None,
-            "field": str(fault["loc"][-1]),
-            "code": "invalid",
-            "message": "SANDBOX: not a value for this field",
-            "rejectedValue": None,
-        }
-        for fault in error.errors()
-    ]
-    return JSONResponse(
-        _message("request.invalid", "a parameter is wrong", fields), status_code=400
-    )
-
-
-def _message(code: str, message: str, fields: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return {
-        "code": code,
-        "message": f"SANDBOX: {message}",
-        "fieldErrors": fields or [],
-        "sandbox": True,
-    }

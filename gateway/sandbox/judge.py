@@ -3,18 +3,18 @@
 Streaming (expat) and bounded: a document of 70 MB never stands in memory; texts are cut off soon
 after their limit. Schema faults end the reading; the rules beyond the schema (reference,
 digital-post.md, sections 1.5, 1.6 and 3) are all collected. Nothing said here quotes a value.
+One module, although longer than most, because it is one state machine over one parser's events.
 """
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 from xml.parsers import expat
 
+from gateway.sandbox.base64_file import Base64File
 from gateway.sandbox.memo_rules import Document, FileFacts, Header, broken_rules
 from gateway.sandbox.memo_tables import (
     ATTRIBUTES,
@@ -122,7 +122,7 @@ class _Reading:
         self._unpack_to = unpack_to
         self._contents: Contents = {}
         self._open: list[_Open] = []
-        self._content: _Content | None = None
+        self._content: Base64File | None = None
         self._parser = self._expat()
 
     def run(self, memo: Path) -> None:
@@ -181,7 +181,7 @@ class _Reading:
         elif name in ("memo:Reservation", "memo:EntryPoint"):
             self._note_choice(name)
         elif name == "memo:content":
-            self._content = _Content(self._unpack_to / str(self._files_so_far() + 1))
+            self._content = Base64File(self._unpack_to / str(self._files_so_far() + 1))
 
     def _note_choice(self, name: str) -> None:
         """Reservation or EntryPoint, never both (xs:choice)."""
@@ -245,7 +245,7 @@ class _Reading:
             if text.strip(" \t\r\n"):
                 raise _AgainstSchema("structure", f"{_told(here.name)} holds elements, no text")
         elif self._content:
-            self._content.feed(text)
+            self._feed_content(text)
         else:
             here.length += len(text)
             if here.length <= _TEXT_KEPT:
@@ -265,10 +265,20 @@ class _Reading:
         elif parent in ("memo:Action", "memo:EntryPoint") and self.documents:
             self._last_action()[name] = text.strip()
 
+    def _feed_content(self, text: str) -> None:
+        assert self._content is not None
+        try:
+            self._content.feed(text)
+        except ValueError:
+            raise _AgainstSchema("type", "'content' is not base64") from None
+
     def _end_content(self) -> None:
         assert self._content is not None
         content, self._content = self._content, None
-        size_bytes, sha256 = content.finish()
+        try:
+            size_bytes, sha256 = content.finish()
+        except ValueError:
+            raise _AgainstSchema("type", "'content' is not base64") from None
         self.documents[-1].finish_file(path=content.path, size_bytes=size_bytes, sha256=sha256)
 
     def _last_action(self) -> dict[str, str]:
@@ -276,55 +286,6 @@ class _Reading:
 
     def _files_so_far(self) -> int:
         return sum(len(document.files) for document in self.documents)
-
-
-class _Content:
-    """The base64 text of one File, decoded to disk as it comes (xs:base64Binary)."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: IO[bytes] = path.open("wb")
-        self._digest = hashlib.sha256()
-        self._size_bytes = 0
-        self._rest = b""
-        self._ended = False
-
-    def feed(self, text: str) -> None:
-        try:
-            new = text.encode("ascii")
-        except UnicodeEncodeError:
-            raise _not_base64() from None
-        block = self._rest + new.translate(None, b" \t\r\n")
-        whole = len(block) // 4 * 4
-        self._rest = block[whole:]
-        if whole:
-            self._decode(block[:whole])
-
-    def finish(self) -> tuple[int, str]:
-        """Size in bytes and SHA-256 (hex) of the document."""
-        self.close()
-        if self._rest:
-            raise _not_base64()
-        return self._size_bytes, self._digest.hexdigest()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _decode(self, block: bytes) -> None:
-        if self._ended:
-            raise _not_base64()
-        self._ended = block.endswith(b"=")
-        try:
-            decoded = binascii.a2b_base64(block, strict_mode=True)
-        except binascii.Error:
-            raise _not_base64() from None
-        self._digest.update(decoded)
-        self._size_bytes += len(decoded)
-        self._file.write(decoded)
-
-
-def _not_base64() -> _AgainstSchema:
-    return _AgainstSchema("type", "'content' is not base64")
 
 
 def _check_encoding(first: bytes) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import secrets
 import socket
 import ssl
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar
 
 import uvicorn
 
@@ -45,16 +46,28 @@ class RunningSandbox:
 
     folder: Path
     url: str
-    ca: Path
-    cert: Path
-    key: Path
-    system: str
     token: str = field(repr=False)
     dials: Dials
     authority: Authority
     mailroom: Mailroom = field(repr=False)
     _server: uvicorn.Server = field(repr=False)
     _thread: threading.Thread = field(repr=False)
+    _claim: IO[str] = field(repr=False)
+
+    system: ClassVar[str] = SYSTEM
+
+    @property
+    def ca(self) -> Path:
+        return self.authority.ca.cert
+
+    @property
+    def cert(self) -> Path:
+        """Of the one client the sandbox knows; ``key`` belongs to it."""
+        return self.authority.client.cert
+
+    @property
+    def key(self) -> Path:
+        return self.authority.client.key
 
     @property
     def base_url(self) -> str:
@@ -92,6 +105,7 @@ class RunningSandbox:
         """End it; returns when the port is free."""
         self._server.should_exit = True
         self._thread.join()
+        self._claim.close()
 
 
 def start_in_thread(
@@ -112,9 +126,9 @@ def start_in_thread(
         now: the time; a test may stand still.
 
     Raises:
-        ConfigError: *host* is not loopback, or the port is taken.
+        ConfigError: *host* is not loopback, the port is taken, or a sandbox runs in *folder* already.
     """
-    listener = listen(host, port)
+    claim, listener = _claim_and_listen(folder, host, port)
     dials = Dials(folder)
     if delay is not None:
         dials.set(DELAY, f"{delay:g}")
@@ -126,22 +140,19 @@ def start_in_thread(
         _config(Faults(app, dials, authority.client.fingerprint()), authority), mailroom
     )
     thread = threading.Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
+    thread.start()
+    server.answers.wait()
     running = RunningSandbox(
         folder=folder,
         url=_url(listener),
-        ca=authority.ca.cert,
-        cert=authority.client.cert,
-        key=authority.client.key,
-        system=SYSTEM,
         token=token,
         dials=dials,
         authority=authority,
         mailroom=mailroom,
         _server=server,
         _thread=thread,
+        _claim=claim,
     )
-    thread.start()
-    server.answers.wait()
     write_json(folder / "endpoints.json", running.endpoints())
     (folder / "endpoints.json").chmod(0o600)
     return running
@@ -229,6 +240,27 @@ def _config(app: Faults, authority: Authority) -> uvicorn.Config:
         ssl_ca_certs=str(authority.ca.cert),
         ssl_cert_reqs=ssl.CERT_REQUIRED,
     )
+
+
+def _claim_and_listen(folder: Path, host: str, port: int) -> tuple[IO[str], socket.socket]:
+    claim = _claim(folder)
+    try:
+        return claim, listen(host, port)
+    except ConfigError:
+        claim.close()
+        raise
+
+
+def _claim(folder: Path) -> IO[str]:
+    """Held as long as a sandbox runs in *folder*: two would overwrite each other's evidence."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim = (folder / ".running").open("w")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        claim.close()
+        raise ConfigError(problems="a sandbox runs in this home already.") from None
+    return claim
 
 
 def _token(path: Path) -> str:

@@ -13,6 +13,8 @@ from gateway.model.notice import Refusal
 from gateway.ports import Claim, Ledger
 
 POISON_AFTER = 3
+A_DAY_OF_HOURS = 24
+"""Hourly tries after the first waits, before a person is asked (F13)."""
 
 
 class Verb(Protocol):
@@ -94,11 +96,12 @@ def one(
 def _give_back(
     claim: Claim[Any], ledger: Ledger, error: GatewayError, waits: Sequence[timedelta]
 ) -> None:
-    if not error.temporary:
+    tries = claim.fence  # a fence counts the claims of its row
+    if not error.temporary or tries > len(waits) + A_DAY_OF_HOURS:
         ledger.give_up(claim, refusal_of(error))
         log.held(item=claim.item.id, code=error.code)
         return
-    wait = next_wait(1, waits)
+    wait = next_wait(tries, waits)
     ledger.postpone(claim, wait=wait, code=error.code)
     log.postponed(item=claim.item.id, code=error.code, wait_seconds=wait.total_seconds())
 

@@ -66,11 +66,11 @@ def tell(tx: Tx, submission_id: str) -> None:
     """Make the notice ``held`` or ``final`` due if nothing more happens by itself. Call it, holding the
     submission's lock, after every write that may have been the last one.
     """
-    row = tx.run(select(t.submissions).where(t.submissions.c.id == submission_id)).mappings().one()
+    if _still_sending(tx, submission_id):
+        return
+    row = _submission(tx, submission_id)
     if row["state"] in ("held", "rejected"):
         _due(tx, row, "held" if row["state"] == "held" else "final")
-        return
-    if _still_sending(tx, submission_id):
         return
     statuses = {one.whole for one in Progress(tx.connection, [submission_id]).statuses(submission_id)}
     if not statuses or not statuses <= FINAL:
@@ -90,10 +90,8 @@ def _still_sending(tx: Tx, submission_id: str) -> bool:
 
 
 def tell_received(tx: Tx, submission_id: str) -> None:
-    """Letters were read: the submitter who wants all news hears so."""
-    row = tx.run(select(t.submissions).where(t.submissions.c.id == submission_id)).mappings().one()
-    if row["wish"] == "all":
-        _due(tx, row, "received")
+    """Letters were read; for the submitter who wants all news."""
+    _due(tx, _submission(tx, submission_id), "received")
 
 
 def tell_again(tx: Tx, submission_id: str) -> None:
@@ -114,11 +112,6 @@ def _due(tx: Tx, submission: Row, kind: NoticeKind) -> None:
     if not submission["reply_to"] or submission["automatic"] or submission["silent"]:
         return
     notice_id = f"{submission['id']}.{kind}"
-    tx.run(
-        update(t.notices)
-        .where(t.notices.c.id == notice_id, t.notices.c.state == "again")
-        .values(state="due", due_at=tx.now)
-    )
     row = {
         "id": notice_id,
         "state": "due",
@@ -128,7 +121,18 @@ def _due(tx: Tx, submission: Row, kind: NoticeKind) -> None:
         "to": submission["reply_to"],
         "created_at": tx.now,
     }
-    tx.insert_missing(t.notices, [row], key="id")
+    if not tx.insert_missing(t.notices, [row], key="id"):
+        tx.run(
+            update(t.notices)
+            .where(t.notices.c.id == notice_id, t.notices.c.state == "again")
+            .values(state="due", due_at=tx.now)
+        )
+
+
+def _submission(tx: Tx, submission_id: str) -> Row:
+    """Without its bytes, which may be a quarter of a megabyte."""
+    columns = [column for column in t.submissions.c if column.name != "raw"]
+    return tx.run(select(*columns).where(t.submissions.c.id == submission_id)).mappings().one()
 
 
 def _grouped(rows: Sequence[Row], by: str) -> defaultdict[Any, list[Row]]:

@@ -96,7 +96,12 @@ def submission_status(state: str, letters: Iterable[LetterStatus]) -> Status:
 
 def _sending(shipment: ShipmentState) -> Status:
     stopped = _SHIPMENT_STOPPED.get(shipment.state)
-    return stopped if stopped is not None else delivery(shipment.attempts, shipment.receipts)
+    if stopped is not None:
+        return stopped
+    status = delivery(shipment.attempts, shipment.receipts)
+    # It failed once, and a person lets it be offered again.
+    again = shipment.state == "open" and status is Status.FAILED
+    return Status.QUEUED if again else status
 
 
 def _archiving(shipment: ShipmentState) -> Status:

@@ -48,7 +48,7 @@ class Reading(Part):
             for row in rows:
                 if row["id"] not in written:
                     note(tx, submission.id, row["id"], "twin")
-            if written:
+            if written and submission.envelope.submitter.wish == "all":
                 tell_received(tx, submission.id)
             return True
 

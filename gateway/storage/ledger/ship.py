@@ -104,10 +104,15 @@ class Shipping(Part):
                 )
             reason = f"{attempt.number} {end.outcome} {end.code or ''}".rstrip()
             note(tx, submission_id, shipment.id, "attempt", reason)
-            store(tx, end.receipts)
-            settle(tx, shipment.id)
-            release_receipts_to_archive(tx, shipment.letter_id, self._retry_give_up)
-            tell(tx, submission_id)
+            if end.receipts:
+                # An open shipment has none of earlier: the first one would have settled it.
+                store(tx, end.receipts)
+                settle(tx, shipment.id)
+            if end.receipts or shipment.kind == "archive":
+                release_receipts_to_archive(tx, shipment.letter_id, self._retry_give_up)
+            waits = end.retry_in is not None or (end.outcome == "taken" and shipment.kind == "send")
+            if end.receipts or not waits:
+                tell(tx, submission_id)
             return True
 
 

@@ -370,6 +370,11 @@ def test_a_locked_key_is_a_fault_and_asks_nobody(make_client, tmp_path, client_p
         make_client("https://127.0.0.1:1", key=tmp_path / "locked.key")
 
 
+def test_an_address_that_is_none_is_a_fault_of_the_configuration(make_client):
+    with pytest.raises(ConfigError, match="no address"):
+        make_client("https://[::1/apis/v1")
+
+
 def test_a_proxy_of_the_environment_is_not_used(start_peer, make_client, send, http, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")

@@ -22,6 +22,10 @@ from gateway.sandbox.running import listen
 
 from .conftest import CPR, CVR, memo
 
+UUID_4, OTHER_UUID_4 = (
+    "5e0d2f6c-51a6-4f39-9a0c-0d8f4a5b6c7d",
+    "0e0d2f6c-51a6-4f39-9a0c-0d8f4a5b6c7d",
+)
 RECEIPT_FIELDS = {
     *("transmissionId", "messageUUID", "messageId", "errorCode", "errorMessage", "timeStamp"),
     *("receiptStatus", "sandbox"),
@@ -78,13 +82,13 @@ def test_the_message_itself_is_kept_as_it_came(sandbox, client):
             "application/xml",
             "memo.message.uuid.invalid",
         ),
-        (f"memo-message-uuid={uuid4()}", b"<x/>", "application/json", "content.type.not.allowed"),
-        (f"memo-message-uuid={uuid4()}", b"<x/>", "application/x-lzma", "content.type.not.allowed"),
-        (f"memo-message-uuid={uuid4()}", b"<x/>", "application/xml", "memo.malformed"),
-        (f"memo-message-uuid={uuid4()}", b"", "application/xml", "memo.malformed"),
+        (f"memo-message-uuid={UUID_4}", b"<x/>", "application/json", "content.type.not.allowed"),
+        (f"memo-message-uuid={UUID_4}", b"<x/>", "application/x-lzma", "content.type.not.allowed"),
+        (f"memo-message-uuid={UUID_4}", b"<x/>", "application/xml", "memo.malformed"),
+        (f"memo-message-uuid={UUID_4}", b"", "application/xml", "memo.malformed"),
         (
-            f"memo-message-uuid={uuid4()}",
-            memo(uuid4()),
+            f"memo-message-uuid={UUID_4}",
+            memo(OTHER_UUID_4),
             "application/xml",
             "memo.message.uuid.mismatch",
         ),
@@ -406,6 +410,11 @@ def test_the_sandbox_listens_on_loopback_only(host):
 def test_a_taken_port_is_said_so(sandbox):
     with pytest.raises(ConfigError, match="is taken"):
         listen("127.0.0.1", sandbox.port)
+
+
+def test_two_sandboxes_do_not_share_one_folder(sandbox, start):
+    with pytest.raises(ConfigError, match="already"):
+        start()
 
 
 # ── it says what it is ──────────────────────────────────────────────────────

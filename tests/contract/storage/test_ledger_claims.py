@@ -159,9 +159,13 @@ def test_what_is_written_together_is_there_together_or_not_at_all(ledger, post, 
         for claim in claims:
             assert ledger.read_done(claim, title="", letters=[post.letter(claim.item.id)])
 
-    with pytest.raises(ZeroDivisionError), ledger.together():
-        read_all()
-        raise ZeroDivisionError
+    def fail_after_all():
+        with ledger.together():
+            read_all()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_all()
     assert other.counts().get("letters.unrouted") is None
     with ledger.together():
         read_all()

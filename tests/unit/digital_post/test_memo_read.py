@@ -1,10 +1,13 @@
 """What reaches us is read: every official sample, generously; nothing hostile gets further than its first byte."""
 
+import contextlib
 import io
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.digital_post.read import MemoLimits, read_memo
@@ -212,3 +215,20 @@ def test_no_word_shows_its_values(every_word, contents):
     assert len(every_word) > 40
     assert repr(message) == "Message(…)"
     assert repr(message.messageHeader.recipient) == "Recipient(…)"
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(
+    place=st.integers(0, 2000),
+    cut=st.integers(0, 60),
+    put=st.binary(max_size=20)
+    | st.sampled_from(
+        [b"<", b"&", b"]]>", b"<!--", b"<![CDATA[", b"<?a?>", b"<memo:File>", b"</memo:Sender>", b"\x00", b"\xff"]
+    ),
+)
+def test_damaged_bytes_are_read_or_refused_and_nothing_else(contents, place, cut, put):
+    octets = memo(more="<memo:replyByDateTime>2026-01-01T00:00:00Z</memo:replyByDateTime>")
+    place %= len(octets)
+    with contextlib.suppress(MemoUnreadable):
+        reading(octets[:place] + put + octets[place + cut :], contents)

@@ -2,7 +2,7 @@ import pytest
 
 from gateway.documents.files import size_as_sent
 
-TXT = dict(kind="text/plain")
+TXT = {"kind": "text/plain"}
 
 
 def names_of(reading):

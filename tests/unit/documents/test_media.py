@@ -78,8 +78,8 @@ def test_a_pdf_with_a_password_is_locked(pdf):
     [
         b"%PDF-1.7\nikke en pdf",
         b"%PDF-1.7\n1 0 obj\n<</Type/Catalog>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF",
-        b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[]/Count 0>>"
-        b"\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF",
+        (b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[]/Count 0>>"
+        b"\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF"),
         b"",
     ],
 )

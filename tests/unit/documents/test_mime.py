@@ -60,13 +60,13 @@ def test_parts_that_are_no_part_of_a_letter_are_refused_by_name(code_of, mail, f
         b"Content-Type: text/plain\r\nContent-Transfer-Encoding: uuencode\r\n\r\nx",
         b"Content-Type: text/plain; charset=x-nope\r\n\r\nx",
         b"Content-Type: text/plain\r\nContent-Type: text/plain\r\n\r\nx",
-        b"Content-Type: text/plain\r\nContent-Transfer-Encoding: 7bit\r\n"
-        b"content-transfer-encoding: base64\r\n\r\nx",
+        (b"Content-Type: text/plain\r\nContent-Transfer-Encoding: 7bit\r\n"
+        b"content-transfer-encoding: base64\r\n\r\nx"),
         b"Content-Type: multipart/mixed\r\n\r\nx",
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\nx",
         b"Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx",
-        b"Content-Type: multipart/mixed; boundary=c\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-        b"--c\r\n\r\nx\r\n--c--",
+        (b"Content-Type: multipart/mixed; boundary=c\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        b"--c\r\n\r\nx\r\n--c--"),
     ],
 )
 def test_what_python_would_repair_in_silence_is_refused(code_of, mail, file_part, pdf, headers):

@@ -91,7 +91,6 @@ def test_a_worker_killed_while_idle_is_replaced(reader, raw, submission, tmp_pat
     lasting.read(raw, submission, tmp_path)
     for worker in workers():
         os.kill(worker.pid, signal.SIGKILL)
-        worker.wait(10)
     assert lasting.read(raw, submission, tmp_path).letters
 
 

@@ -1,4 +1,4 @@
-"""The first tables.
+"""The first tables; one step, and therefore one module although long.
 
 Frozen: what a released migration does never changes. tests/contract/test_migrations.py compares what
 all of them together make with ``storage.tables``.
