@@ -132,51 +132,56 @@ def _gateway(folder: Path) -> Iterator[tuple[int, int]]:
         process.wait(60)
 
 
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {folder}/spool
+data_directory = {folder}/data
+myhostname = localhost.example
+mydestination = dp.example.dk
+local_recipient_maps =
+alias_maps =
+inet_interfaces = 127.0.0.1
+mynetworks = 127.0.0.0/8
+smtpd_client_restrictions = static:HOLD
+smtpd_client_connection_count_limit = 0
+smtpd_peername_lookup = no
+default_process_limit = 100
+message_size_limit = 0
+mailbox_size_limit = 0
+"""
+MASTER_CF = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+error unix - - n - - error
+local unix - n n - - local
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+"""
+
+
+def _configure_postfix(folder: Path, port: int) -> None:
+    for name in ("etc", "spool", "data"):
+        (folder / name).mkdir(parents=True)
+    shutil.chown(folder / "data", "postfix")
+    for above in [folder, *folder.parents]:
+        if not above.stat().st_mode & 0o001:
+            raise RuntimeError(f"{above}: Postfix runs as its own user and must be able to go through")
+    (folder / "etc" / "main.cf").write_text(MAIN_CF.format(folder=folder))
+    (folder / "etc" / "master.cf").write_text(MASTER_CF.format(port=port))
+
+
 @contextlib.contextmanager
 def _postfix(folder: Path) -> Iterator[int]:
     """A Postfix of its own that keeps every mail in its HOLD queue; its port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    config = folder / "etc"
-    for name in ("etc", "spool", "data"):
-        (folder / name).mkdir(parents=True)
-    shutil.chown(folder / "data", "postfix")
-    for above in [folder, *folder.parents]:
-        if above.stat().st_uid == 0 and not above.stat().st_mode & 0o001:
-            raise RuntimeError(f"{above}: Postfix runs as its own user and must be able to go through")
-    (config / "main.cf").write_text(
-        "compatibility_level = 3.6\n"
-        f"queue_directory = {folder / 'spool'}\n"
-        f"data_directory = {folder / 'data'}\n"
-        "myhostname = localhost.example\n"
-        "mydestination = dp.example.dk\n"
-        "local_recipient_maps =\n"
-        "alias_maps =\n"
-        "inet_interfaces = 127.0.0.1\n"
-        "mynetworks = 127.0.0.0/8\n"
-        "smtpd_client_restrictions = static:HOLD\n"
-        "smtpd_client_connection_count_limit = 0\n"
-        "smtpd_peername_lookup = no\n"
-        "default_process_limit = 100\n"
-        "message_size_limit = 0\n"
-        "mailbox_size_limit = 0\n"
-    )
-    services = {
-        "pickup": "unix n - n 60 1 pickup",
-        "cleanup": "unix n - n - 0 cleanup",
-        "qmgr": "unix n - n 300 1 qmgr",
-        "rewrite": "unix - - n - - trivial-rewrite",
-        "bounce": "unix - - n - 0 bounce",
-        "defer": "unix - - n - 0 bounce",
-        "error": "unix - - n - - error",
-        "local": "unix - n n - - local",
-        "anvil": "unix - - n - 1 anvil",
-        "proxymap": "unix - - n - - proxymap",
-    }
-    lines = [f"127.0.0.1:{port} inet n - n - - smtpd"]
-    lines += [f"{name} {rest}" for name, rest in services.items()]
-    (config / "master.cf").write_text("\n".join(lines) + "\n")
-    postfix = [shutil.which("postfix", path=PATH), "-c", str(config)]
+    _configure_postfix(folder, port)
+    postfix = [shutil.which("postfix", path=PATH), "-c", str(folder / "etc")]
     subprocess.run([*postfix, "start"], check=True, capture_output=True)
     try:
         _wait_for(port)

@@ -113,6 +113,7 @@ def read_rules(settings: Settings) -> ReadRules:
         },
         allow_test_numbers=settings.allow_test_numbers,
         loop_id=loop_id(settings),
+        own_addresses=(settings.mail.sender,),
         header_bytes=int(read.header_bytes),
         headers=read.headers,
         one_header=int(read.one_header),

@@ -86,6 +86,17 @@ def parse_number(text: str, *, allow_test: bool) -> Recipient:
         raise InvalidCpr() from None
 
 
+def means_a_letter(address: str, domains: Iterable[str]) -> bool:
+    """Whether mail to *address* would be taken for a letter, or for a try at one."""
+    try:
+        parse_address(address, domains=domains, flows=(), allow_test=True)
+    except UnknownAddress:
+        return False
+    except SubmitterError:
+        pass
+    return True
+
+
 def is_ours(address: str, domains: Iterable[str]) -> bool:
     """Whether *address* is in one of *domains*; says nothing about its local part."""
     local, at, domain = address.rpartition("@")

@@ -224,7 +224,7 @@ class _Server(uvicorn.Server):
 
 
 def _config(app: Faults, authority: Authority) -> uvicorn.Config:
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         http="h11",
         loop="asyncio",
@@ -240,6 +240,14 @@ def _config(app: Faults, authority: Authority) -> uvicorn.Config:
         ssl_ca_certs=str(authority.ca.cert),
         ssl_cert_reqs=ssl.CERT_REQUIRED,
     )
+    try:
+        # Here and not in the server's thread, where nobody would hear of it.
+        config.load()
+    except ssl.SSLError:
+        raise ConfigError(
+            problems=f"a certificate or key is damaged; remove {authority.folder}."
+        ) from None
+    return config
 
 
 def _claim_and_listen(folder: Path, host: str, port: int) -> tuple[IO[str], socket.socket]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from gateway import log
+from gateway.documents.addressing import means_a_letter
 from gateway.errors import MailNotSendable, MailRelayUnavailable, NoticesLimited
 from gateway.model.notice import Notice
 from gateway.ports import Claim, Clock, Ledger, MailOut, Notifier
@@ -28,7 +29,7 @@ class Notify:
     Args:
         per_sender_and_hour: mails to one address in an hour; the rest wait.
         sender_address: From of our notices; never written to.
-        own_domains: domains whose addresses are letters; never written to (F35).
+        own_domains: addresses in them that mean a letter are never written to (F35).
         waits: after the first tries; then hourly.
     """
 
@@ -52,7 +53,7 @@ class Notify:
         self._clock = clock
         self._per_sender_and_hour = per_sender_and_hour
         self._sender_address = sender_address.casefold()
-        self._own_domains = frozenset(_domain(domain) for domain in own_domains)
+        self._own_domains = own_domains
         self._waits = waits
 
     def work(self, limit: int = 20) -> int:
@@ -81,9 +82,8 @@ class Notify:
             log.notified(submission=notice.submission_id, notice=notice.id, kind=notice.kind)
 
     def _is_ours(self, address: str) -> bool:
-        return (
-            address.casefold() == self._sender_address
-            or _domain(address.rpartition("@")[2]) in self._own_domains
+        return address.casefold() == self._sender_address or means_a_letter(
+            address, self._own_domains
         )
 
     def _wait_for_room(self, to: str) -> timedelta:
@@ -106,7 +106,3 @@ class Notify:
     def _later(self, claim: Claim[Notice], code: str, wait: timedelta) -> None:
         self._ledger.postpone(claim, wait=wait, code=code)
         log.postponed(item=claim.item.id, code=code, wait_seconds=wait.total_seconds())
-
-
-def _domain(text: str) -> str:
-    return text.casefold().rstrip(".")

@@ -92,7 +92,7 @@ submissions = Table(
     UniqueConstraint("reference_key", "recipients_digest"),
     _partial("ix_submissions_due", "due_at", only="due_at IS NOT NULL"),
     _partial("ix_submissions_held", "id", only=HELD.text),
-    Index("ix_submissions_received_at", "received_at"),
+    Index("ix_submissions_received_at", "received_at", "id"),
 )
 
 letters = Table(

@@ -123,6 +123,7 @@ def letter_row(letter: Letter) -> dict[str, Any]:
 
 
 def letter(row: Row) -> Letter:
+    """With the recipient's digits, which are needed to send."""
     options = row["options"]
     deliver_from, reply_by = options["deliver_from"], options["reply_by"]
     return Letter(

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import signal
+import smtplib
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.cli.demo_letter import sample_pdf
+from gateway.cli.serve import serve_home
+from gateway.ingress.smtp.users import add_user
+from gateway.sandbox.mailroom import ExtraCheck
+from gateway.sandbox.official_schema import official_schema as schema_in
+from gateway.sandbox.running import start_in_thread
+from gateway.sandbox.sink import start_sink
+from gateway.storage.store import migrate, open_ledger
+
 GATEWAY = Path(sys.executable).with_name("gateway")
 PATIENCE_SECONDS = 60
+
+
+CPR = "0101011234"
+LARGE = 300_000
+"""Bytes of a letter that goes by the vault and not by the ledger's own commit."""
 
 
 @dataclass
@@ -29,10 +50,10 @@ class Demo:
     def endpoints(self) -> dict[str, Any]:
         return json.loads((self.home / "endpoints.json").read_text())
 
-    def gateway(self, *args: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
+    def gateway(self, *args: str, typed: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [GATEWAY, "--home", str(self.home), *args],
-            input=input, capture_output=True, text=True, timeout=60, check=False,
+            input=typed, capture_output=True, text=True, timeout=60, check=False,
         )
 
     def json(self, *args: str) -> Any:
@@ -74,12 +95,30 @@ def _start_demo(home: Path) -> Demo:
     return demo
 
 
+@pytest.fixture(scope="session")
+def official_schema() -> ExtraCheck | None:
+    """Holds a message against the official schema; None where that is not at hand."""
+    memo = Path(__file__).resolve().parents[3] / "shared" / "reference" / "memo"
+    if not memo.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("the official schemas are missing beside the checkout")
+        return None
+    return schema_in(memo / "xsd-1.1")
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, official_schema: ExtraCheck | None
+) -> Iterator[Demo]:
+    """A demo for a whole module; at the end every message it sent is held against the schema."""
     running = _start_demo(tmp_path_factory.mktemp("demo") / "home")
     yield running
     if running.process.poll() is None:
         running.stop()
+    sent = list((running.home / "sandbox" / "inboxes").rglob("memo.xml"))
+    assert sent, "no message reached the sandbox"
+    if official_schema is not None:
+        assert [official_schema(message, "1.1") for message in sent] == [None] * len(sent)
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +139,169 @@ def start_demo() -> Iterator[Callable[[Path], Demo]]:
     for demo in started:
         if demo.process.poll() is None:
             demo.stop()
+
+
+CONFIG = """
+environment = "test"
+lease = "1.5 s"
+poll = "0.2 s"
+
+[organisation]
+name = "Eksempelby Gymnasium"
+cvr = "12345674"
+
+[storage]
+database = "{database}"
+spare = "1 MB"
+
+[smtp]
+port = 0
+domains = ["dp.example.dk"]
+
+[digital_post]
+base_url = "{sandbox.base_url}"
+system_id = "{sandbox.system}"
+token_file = "{sandbox.folder}/token"
+certificate = "{sandbox.cert}"
+key = "{sandbox.key}"
+ca = "{sandbox.ca}"
+connect_timeout = "0.5 s"
+timeout = "0.5 s"
+receipts_every = "0.3 s"
+
+[mail]
+port = {sink.port}
+ca = "{sandbox.ca}"
+sender = "digitalpost@dp.example.dk"
+
+[retry]
+first = ["0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s"]
+"""
+
+
+class Lane:
+    """One gateway with its own home, database, sandbox and sink, and the person who mails to it."""
+
+    def __init__(self, home: Path, database: str, schema: ExtraCheck | None, elsewhere: Path) -> None:
+        self.home, self.database = home, database
+        home.mkdir()
+        migrate(database)
+        self.sandbox = start_in_thread(elsewhere / "sandbox", delay=0.1, extra_check=schema)
+        self.sandbox.dials.set("cut_after", "20%")
+        self.sink = start_sink(elsewhere / "sink", self.sandbox.authority)
+        self.sandbox.authority.server_certificate(home / "tls/smtp.crt", home / "tls/smtp.key")
+        add_user(home / "users.toml", "demo", "passw0rd", addresses=("*",))
+        config = CONFIG.format(database=database, sandbox=self.sandbox, sink=self.sink)
+        (home / "gateway.toml").write_text(config)
+        self.rehearse = home / "rehearse"
+        self.deaths = 0
+        self.acknowledged: list[str] = []
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["gateway.cli.serve"])
+        self.log_before = len(self.log())
+        self.process = context.Process(
+            target=serve_home, args=(str(self.home), str(self.rehearse))
+        )
+        self.process.start()
+
+    def log(self) -> str:
+        file = self.home / "gateway.log"
+        return file.read_text() if file.exists() else ""
+
+    def port(self) -> int | None:
+        """Where the living process listens; None while it does not."""
+        for line in self.log()[self.log_before :].splitlines():
+            event = json.loads(line)
+            if event["event"] == "started":
+                return int(event["smtp"])
+        return None
+
+    def keep_alive(self) -> None:
+        """Start it again if it was killed."""
+        if not self.process.is_alive():
+            assert self.process.exitcode == -9, self.log()[-2000:]
+            self.deaths += 1
+            self.process.join()
+            self._start()
+
+    def compose(self, title: str, pdf: bytes) -> EmailMessage:
+        mail = EmailMessage(policy=SMTP)
+        mail["From"], mail["To"] = "sekretaer@example.dk", f"{CPR}@dp.example.dk"
+        mail["Subject"] = title
+        mail["Message-ID"] = f"<{title.replace(' ', '-')}@example.dk>"
+        mail.set_content("Se vedhæftet.\n")
+        mail.add_attachment(pdf, maintype="application", subtype="pdf", filename="brev.pdf")
+        return mail
+
+    def mail(self, title: str, *, large: bool) -> None:
+        """As a mail server does: the same mail again until somebody says 250."""
+        filler = (b"%" + b"x" * 70 + b"\n") * (LARGE // 72 if large else 0)
+        mail = self.compose(title, sample_pdf(title) + filler).as_bytes()
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            self.keep_alive()
+            try:
+                self._hand_over(mail)
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.05)
+                continue
+            self.acknowledged.append(title)
+            return
+        raise AssertionError(f"{title} was never taken")
+
+    def _hand_over(self, mail: bytes) -> None:
+        port = self.port()
+        if port is None:
+            raise OSError("does not listen yet")
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as server:
+            server.starttls(context=ssl.create_default_context(cafile=self.sandbox.ca))
+            server.login("demo", "passw0rd")
+            server.sendmail("sekretaer@example.dk", [f"{CPR}@dp.example.dk"], mail)
+
+    def until_settled(self) -> None:
+        """Keep it alive until every acknowledged letter is completed and archived."""
+        ledger = open_ledger(
+            self.database, lease=timedelta(seconds=1.5), retry_give_up=timedelta(hours=24)
+        )
+        until = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while time.monotonic() < until:
+                self.keep_alive()
+                found = ledger.list_submissions(limit=100)
+                letters = [letter for one in found for letter in one["letters"]]
+                if (
+                    len(found) >= len(self.acknowledged)
+                    and all(one["status"] == "completed" for one in found)
+                    and all(len(letter["shipments"]) == 3 for letter in letters)
+                    and all(s["state"] == "done" for one in letters for s in one["shipments"])
+                ):
+                    return
+                time.sleep(0.1)
+            raise AssertionError(f"not settled: {found}\n{self.log()[-3000:]}")
+        finally:
+            ledger.close()
+
+    def stop(self) -> None:
+        if self.process.is_alive():
+            self.process.terminate()
+        self.process.join(30)
+        self.process.kill()
+        self.sandbox.stop()
+        self.sink.stop()
+
+
+@pytest.fixture
+def start_lane(official_schema) -> Iterator[Callable[..., Lane]]:
+    """Starts lanes; ends them afterwards. Every message is also held against the official schema."""
+    started: list[Lane] = []
+
+    def start(home: Path, database: str, elsewhere: Path | None = None) -> Lane:
+        started.append(Lane(home, database, official_schema, elsewhere or home))
+        return started[-1]
+
+    yield start
+    for lane in started:
+        lane.stop()

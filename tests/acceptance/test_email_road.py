@@ -182,7 +182,7 @@ def test_the_same_mail_handed_over_twice_is_one_letter(demo, letter, wait_for):
 
 
 def test_a_letter_from_the_command_line_takes_its_number_from_stdin(demo, letter, wait_for):
-    done = demo.gateway("send", str(letter), "--title", "Fra terminalen", input="0707071234\n")
+    done = demo.gateway("send", str(letter), "--title", "Fra terminalen", typed="0707071234\n")
     assert done.returncode == 0, done.stderr
     wait_for(
         lambda: demo.json("sandbox", "inbox", "0707071234")["messages"],

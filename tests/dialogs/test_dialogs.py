@@ -12,11 +12,13 @@ A file begins with a sentence (``#``), may name a world (``@world``, see WORLDS)
     LETTER         the test letter and its end
     AGAIN          leave, and connect anew (greeting read)
     EOF            the server has closed
+    GONE           the server has closed, and what it said last may be lost (it was still being sent to)
     TAKEN 2        that many messages were taken so far
 """
 
 import asyncio
 import base64
+import contextlib
 import re
 from fnmatch import translate
 from pathlib import Path
@@ -116,7 +118,8 @@ class Player:
                 assert not re.search(r"\d{10}", said), "a number in a reply"
             else:
                 raw = text.encode("latin-1").decode("unicode_escape").encode("latin-1")
-                await self.client.send(raw if verb == "R" else text.encode() + b"\r\n")
+                with contextlib.suppress(ConnectionError):  # the next step will tell
+                    await self.client.send(raw if verb == "R" else text.encode() + b"\r\n")
 
     async def _do(self, where, line):
         verb, _, rest = line.partition(" ")
@@ -132,6 +135,10 @@ class Player:
                 self.client = await self.door.knock()
             case "EOF":
                 assert await self.client.reply() == "", where
+            case "GONE":
+                with contextlib.suppress(ConnectionError):
+                    while await self.client.reply():
+                        pass
             case "TAKEN":
                 assert len(self.door.intake.taken) == int(rest), where
             case _:

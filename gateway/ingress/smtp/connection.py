@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from contextlib import suppress
 from math import inf
 
 from aiosmtpd.smtp import SMTP
@@ -53,12 +52,11 @@ class Connection(SMTP):
         self._implicit_tls = implicit_tls
         self._entered = False
         self._first_bytes = True
-        self._commands = 0
-        self._errors = 0
         self._idle = False
         self._in_handshake = implicit_tls
         self._deadline = inf
         self._session_end = inf
+        self.forgive()
         super().__init__(
             None,
             hostname=smtp.hostname,
@@ -73,15 +71,11 @@ class Connection(SMTP):
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if peer else ""
         guard = self.reception.guard
-        refusal = None
         if guard.banned(self.remote, self.loop.time()):
-            refusal = replies.BANNED
-        elif self.reception.closing:
-            refusal = replies.CLOSING
-        elif not guard.enter(self.remote):
-            refusal = replies.BUSY
-        if refusal is not None:
-            self._turn_away(transport, refusal)
+            self._turn_away(transport, replies.BANNED)
+            return
+        if self.reception.closing or not guard.enter(self.remote):
+            self._turn_away(transport, replies.BUSY)
             return
         self._entered = True
         self.reception.enter(self)
@@ -198,7 +192,7 @@ class Connection(SMTP):
         self.forget_message()
 
     def forgive(self) -> None:
-        """A message was taken: the client means well, its counts begin anew."""
+        """Counts begin anew: at first, and when a message was taken, for then the client means well."""
         self._commands = self._errors = 0
 
     async def read_line(self) -> bytes:
@@ -225,7 +219,7 @@ class Connection(SMTP):
         """From greeting to goodbye; the outermost line of this way in."""
         try:
             if self._implicit_tls:
-                await self._start_tls()
+                await self.start_tls()
             await self.say(Reply(220, "", f"{self.hostname} ESMTP"))
             while True:
                 await self._one_command()
@@ -276,17 +270,8 @@ class Connection(SMTP):
 
     # ── TLS ─────────────────────────────────────────────────────────────────
 
-    async def smtp_STARTTLS(self, argument: str) -> None:
-        """RFC 3207: what was said before counts for nothing after."""
-        if self.tls_on:
-            await self.refuse(replies.ALREADY_TLS)
-        elif argument:
-            await self.refuse(replies.BAD_ARGUMENT)
-        else:
-            await self.say(replies.READY_FOR_TLS)
-            await self._start_tls()
-
-    async def _start_tls(self) -> None:
+    async def start_tls(self) -> None:
+        """Go on under TLS (RFC 3207): what was said before counts for nothing after."""
         # Commands that came in the clear behind STARTTLS are thrown away, not run under TLS
         # (CVE-2011-0411 and its descendants). Nothing is awaited between here and the switch.
         buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined] # noqa: SLF001
@@ -311,23 +296,3 @@ class Connection(SMTP):
         self.fingerprint = fingerprint(tls.getpeercert(binary_form=True))
         self.session = self._create_session()
         self.forget_message()
-
-    async def smtp_NOOP(self, argument: str) -> None:
-        await self.say(replies.OK)
-
-    async def smtp_HELP(self, argument: str) -> None:
-        await self.say(replies.HELP)
-
-    async def smtp_EXPN(self, argument: str) -> None:
-        await self.refuse(replies.NO_EXPN)
-
-    async def smtp_VRFY(self, argument: str) -> None:
-        await self.say(replies.CANNOT_VERIFY)
-
-    async def smtp_QUIT(self, argument: str) -> None:
-        if argument:
-            await self.refuse(replies.BAD_ARGUMENT)
-            return
-        with suppress(ConnectionError):
-            await self.say(replies.BYE)
-        raise Closed

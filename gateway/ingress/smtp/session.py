@@ -1,11 +1,13 @@
-"""Who sends to whom: EHLO, MAIL, RCPT, RSET."""
+"""Who sends to whom: EHLO, STARTTLS, MAIL, RCPT, RSET, and the small commands."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.ingress.smtp import replies
+from gateway.ingress.smtp.connection import Closed
 from gateway.ingress.smtp.gate import Admitted, Peer, admit, plain_address, recipient_refused
 from gateway.ingress.smtp.incoming import Incoming
 from gateway.ingress.smtp.login import Login
@@ -79,6 +81,15 @@ class Session(Login):
         self._writer.write("".join(lines).encode("ascii"))
         await self._writer.drain()
 
+    async def smtp_STARTTLS(self, argument: str) -> None:
+        if self.tls_on:
+            await self.refuse(replies.ALREADY_TLS)
+        elif argument:
+            await self.refuse(replies.BAD_ARGUMENT)
+        else:
+            await self.say(replies.READY_FOR_TLS)
+            await self.start_tls()
+
     async def smtp_RSET(self, argument: str) -> None:
         if argument:
             await self.refuse(replies.BAD_ARGUMENT)
@@ -141,6 +152,26 @@ class Session(Login):
             return
         transaction.recipients.append(address)
         await self.say(replies.RECIPIENT_OK)
+
+    async def smtp_NOOP(self, argument: str) -> None:
+        await self.say(replies.OK)
+
+    async def smtp_HELP(self, argument: str) -> None:
+        await self.say(replies.HELP)
+
+    async def smtp_EXPN(self, argument: str) -> None:
+        await self.refuse(replies.NO_EXPN)
+
+    async def smtp_VRFY(self, argument: str) -> None:
+        await self.say(replies.CANNOT_VERIFY)
+
+    async def smtp_QUIT(self, argument: str) -> None:
+        if argument:
+            await self.refuse(replies.BAD_ARGUMENT)
+            return
+        with suppress(ConnectionError):
+            await self.say(replies.BYE)
+        raise Closed
 
 
 def _has_controls(text: str | None) -> bool:

@@ -1,11 +1,11 @@
-"""What an operator names: a submission, a letter (``F-….1``) or a shipment (``F-….1.send.…``)."""
+"""Which rows are meant: by an item (submission, letter ``F-….1``, shipment ``F-….1.send.…``), by a list."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_, union
 
 from gateway.errors import NotFound
 from gateway.storage import tables as t
@@ -54,3 +54,37 @@ def target(connection: Connection, item: str) -> Target:
         found = [one for several in progress.shipments.values() for one in several]
         shipments = [one for one in found if one["id"] == item]
     return Target(row, whole, letters, shipments, progress)
+
+
+def needs_a_person() -> Select[tuple[str]]:
+    """Ids of submissions with something Ubehandlet; every part is a partial index."""
+    overdue = t.shipments.c.overdue_at.is_not(None)
+    ids = union(
+        select(t.submissions.c.id.label("id")).where(t.HELD),
+        select(t.letters.c.submission_id).where(t.HELD),
+        select(t.shipments.c.submission_id).where(t.HELD_OR_FAILED),
+        select(t.shipments.c.submission_id).where(overdue),
+    ).subquery()
+    return select(ids.c.id)
+
+
+def pages(connection: Connection, among: Select[tuple[str]] | None, *, size: int) -> Iterator[Sequence[Row]]:
+    """All submissions (or those *among*), newest first, *size* at a time."""
+    columns = t.submissions.c
+    place = tuple_(columns.received_at, columns.id)
+    statement = (
+        select(*(column for column in columns if column.name != "raw"))
+        .order_by(columns.received_at.desc(), columns.id.desc())
+        .limit(size)
+    )
+    if among is not None:
+        statement = statement.where(columns.id.in_(among))
+    after: ColumnElement[bool] | None = None
+    while True:
+        page = statement if after is None else statement.where(after)
+        rows = connection.execute(page).mappings().all()
+        if rows:
+            yield rows
+        if len(rows) < size:
+            return
+        after = place < (rows[-1]["received_at"], rows[-1]["id"])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, union
+from sqlalchemy import Connection, func, select
 
 from gateway.model.identity import mask_numbers
 from gateway.model.shipment import Status
 from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.ledger.base import US, Part
-from gateway.storage.ledger.find import submission_id_of, target
+from gateway.storage.ledger.find import needs_a_person, pages, submission_id_of, target
 from gateway.storage.news import Progress
 from gateway.storage.status import LetterStatus, letter_status, submission_status
 from gateway.storage.values import Row
@@ -32,7 +32,7 @@ class Viewing(Part):
         with self._database.read() as connection:
             # What needs a person has indexes of its own; the rest is looked through page by page.
             few = unhandled or status in (Status.HELD, Status.FAILED)
-            for rows in _pages(connection, needs_a_person() if few else None, size=min(limit, _PAGE)):
+            for rows in pages(connection, needs_a_person() if few else None, size=min(limit, _PAGE)):
                 views = _views(connection, rows)
                 found += [view for view in views if status is None or view["status"] == status]
                 if len(found) >= limit:
@@ -103,40 +103,6 @@ class Viewing(Part):
             for documents in connection.execute(select(t.letters.c.documents)).scalars():
                 named.update(document["digest"] for document in documents)
         return named
-
-
-def needs_a_person() -> Select[tuple[str]]:
-    """Ids of submissions with something Ubehandlet; every part is a partial index."""
-    overdue = t.shipments.c.overdue_at.is_not(None)
-    ids = union(
-        select(t.submissions.c.id.label("id")).where(t.HELD),
-        select(t.letters.c.submission_id).where(t.HELD),
-        select(t.shipments.c.submission_id).where(t.HELD_OR_FAILED),
-        select(t.shipments.c.submission_id).where(overdue),
-    ).subquery()
-    return select(ids.c.id)
-
-
-def _pages(connection: Connection, among: Select[tuple[str]] | None, *, size: int) -> Iterator[Sequence[Row]]:
-    """All submissions (or those *among*), newest first, *size* at a time."""
-    columns = t.submissions.c
-    place = tuple_(columns.received_at, columns.id)
-    statement = (
-        select(*(column for column in columns if column.name != "raw"))
-        .order_by(columns.received_at.desc(), columns.id.desc())
-        .limit(size)
-    )
-    if among is not None:
-        statement = statement.where(columns.id.in_(among))
-    after: ColumnElement[bool] | None = None
-    while True:
-        page = statement if after is None else statement.where(after)
-        rows = connection.execute(page).mappings().all()
-        if rows:
-            yield rows
-        if len(rows) < size:
-            return
-        after = place < (rows[-1]["received_at"], rows[-1]["id"])
 
 
 def _views(

@@ -108,7 +108,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'held'"),
         postgresql_where=sa.text("state = 'held'"),
     )
-    op.create_index("ix_submissions_received_at", "submissions", ["received_at"], unique=False)
+    op.create_index("ix_submissions_received_at", "submissions", ["received_at", "id"], unique=False)
     op.create_table(
         "audit",
         sa.Column("id", Counter, nullable=False),
