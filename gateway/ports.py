@@ -8,7 +8,7 @@ network) and are called from worker threads, never from the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -192,6 +192,9 @@ class Ledger(Protocol):
     def refused_by(self, letter_id: str) -> tuple[str, ...]:
         """Destinations that refused this letter before."""
 
+    def released_from(self, letter_id: str) -> frozenset[str]:
+        """Ids of rules that held this letter until a person released it; they hold it no more."""
+
     def submission_of(self, letter_id: str) -> Submission:
         """Envelope and all of the letter's submission, without its raw bytes. Raises NotFound."""
 
@@ -346,7 +349,13 @@ class RuleChain(Protocol):
     @property
     def version(self) -> str: ...
 
-    def decide(self, facts: Facts) -> Decision: ...
+    def decide(self, facts: Facts, *, released: Collection[str] = ()) -> Decision:
+        """The decision of the first rule that matches.
+
+        Args:
+            released: ids of rules that a person has overruled for this letter: asked, and passed by.
+        """
+        ...
 
 
 class MailOut(Protocol):

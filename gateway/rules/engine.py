@@ -5,6 +5,7 @@ Implements gateway.ports.RuleChain. A rule set never changes: new rules are a ne
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.model.decision import Action, Asked, Decision, Facts, Step
@@ -42,12 +43,15 @@ class RuleSet:
         if not self.rules or self.rules[-1].when is not None:
             raise ValueError("the last rule of a set has no condition, so that every letter gets a decision")
 
-    def decide(self, facts: Facts) -> Decision:
-        """The actions of the first rule that matches, with every rule asked until then."""
+    def decide(self, facts: Facts, *, released: Collection[str] = ()) -> Decision:
+        """The actions of the first rule that matches, with every rule asked until then.
+
+        Rules in *released* are asked and passed by: a person has overruled them. Never the last one.
+        """
         trail: list[Step] = []
         for rule in self.rules:
             step = rule.step(facts)
             trail.append(step)
-            if step.matched:
+            if step.matched and (rule.id not in released or rule is self.rules[-1]):
                 return Decision(rule=rule.id, actions=rule.actions, version=self.version, trail=tuple(trail))
         raise AssertionError("unreachable: the last rule matches everything")

@@ -68,7 +68,8 @@ class Route:
             raise LookupFailed(reason="no answer")
         submission = self._ledger.submission_of(letter.id)
         decision = self._rules.decide(
-            facts_of(letter, submission, reach, self._ledger.refused_by(letter.id))
+            facts_of(letter, submission, reach, self._ledger.refused_by(letter.id)),
+            released=self._ledger.released_from(letter.id),
         )
         rehearsal.at("route.decided")
         self._write(claim, decision, reach)

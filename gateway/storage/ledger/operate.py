@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Table, select, update
 
-from gateway.errors import HeldByPerson, NotAllowedNow
+from gateway.errors import HeldByPerson, HeldByRule, NotAllowedNow
 from gateway.model.shipment import Status, delivery
 from gateway.storage import tables as t
 from gateway.storage import values
@@ -84,7 +84,9 @@ class Operating(Part):
         return self._act(item, actor, "hold", pick, reason)
 
     def release(self, item: str, actor: str) -> list[str]:
-        """Let what is held go on where it stood. Raises as ``retry``."""
+        """Let what is held go on where it stood; a rule that held a letter does not hold it again
+        (``Routing.released_from``). Raises as ``retry``.
+        """
 
         def pick(tx: Tx, named: Target, plan: _Plan) -> None:
             _back_in_queue(tx, named, plan)
@@ -139,12 +141,23 @@ class Operating(Part):
             if not plan.changes:
                 raise NotAllowedNow(what=plan.reasons[0] if plan.reasons else _NOTHING[verb])
             for table, row_id, written in plan.changes:
+                why = _rule_overruled(tx, row_id) if verb == "release" else reason
                 tx.run(update(table).where(table.c.id == row_id).values(lease_until=None, **written))
-                note(tx, submission_id, row_id, verb, reason, actor=actor)
+                note(tx, submission_id, row_id, verb, why, actor=actor)
             if verb in ("retry", "release"):
                 tell_again(tx, submission_id)
             tell(tx, submission_id)
             return [row_id for _, row_id, _ in plan.changes]
+
+
+def _rule_overruled(tx: Tx, letter_id: str) -> str:
+    """The rule that holds this letter; empty if something else does, or it is no letter."""
+    held = select(t.letters.c.refusal).where(t.letters.c.id == letter_id)
+    refusal = tx.run(held).scalar_one_or_none()
+    if refusal is None or refusal["code"] != HeldByRule.code:
+        return ""
+    decisions = select(t.decisions.c.rule).where(t.decisions.c.letter_id == letter_id)
+    return str(tx.run(decisions.order_by(t.decisions.c.id.desc()).limit(1)).scalar_one())
 
 
 def _rows(named: Target) -> list[tuple[Table, Row]]:

@@ -45,6 +45,17 @@ class Routing(Part):
             )
             return tuple(found.scalars())
 
+    def released_from(self, letter_id: str) -> frozenset[str]:
+        """Rules that held this letter until a person released it (the reason of the audit row)."""
+        columns = t.audit.c
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(columns.reason).where(
+                    columns.item == letter_id, columns.verb == "release", columns.reason != ""
+                )
+            )
+            return frozenset(found.scalars())
+
     def submission_of(self, letter_id: str) -> Submission:
         """Envelope and all of the letter's submission, without its raw bytes. Raises NotFound."""
         columns = [column for column in t.submissions.c if column.name != "raw"]
