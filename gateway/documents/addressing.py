@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import idna
 
-from gateway.errors import InvalidCpr, UnknownAddress, UnknownFlow
+from gateway.errors import InvalidCpr, SubmitterError, UnknownAddress, UnknownFlow
 from gateway.model.identity import Cpr, Cvr, Recipient
 
 DEFAULT_FLOW = "default"
