@@ -242,7 +242,7 @@ class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"
     sentence = "Der er ingen modtager."
-    remedy = "Skriv modtagerens CPR- eller CVR-nummer som adresse, fx 0101011234@{domain}."
+    remedy = "Skriv modtagerens CPR- eller CVR-nummer som adresse, fx ddmmååxxxx@{domain}."
 
 
 class RecipientsDisagree(SubmitterError):
@@ -286,7 +286,7 @@ class UnknownAddress(SubmitterError):
     code = "GW-307"
     title = "Ukendt adresse"
     sentence = "Adressen findes ikke her."
-    remedy = "Skriv modtagerens CPR- eller CVR-nummer foran @, fx 0101011234@, og send mailen igen."
+    remedy = "Skriv modtagerens CPR- eller CVR-nummer foran @, fx ddmmååxxxx@, og send mailen igen."
 
 
 class UnknownFlow(SubmitterError):
@@ -328,6 +328,15 @@ class HeldByRule(SubmitterError):
     code = "GW-321"
     title = "Afventer"
     sentence = "Brevet venter efter reglen »{rule}«: {reason}"
+    remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
+
+
+class NoWayOut(SubmitterError):
+    """A rule names a destination that is not configured, or none; mending that mends the letter."""
+
+    code = "GW-323"
+    title = "Afventer"
+    sentence = "Brevet venter: reglen »{rule}« nævner ingen vej ud, der findes."
     remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
 
 

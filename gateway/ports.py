@@ -119,6 +119,70 @@ class NewShipment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadEnd:
+    """What reading a submission gave: its letters, or *refusal*."""
+
+    title: str
+    letters: Sequence[Letter] = ()
+    notes: Sequence[str] = ()
+    raw: Blob | None = None
+    """Where bytes that rode in the ledger went."""
+    refusal: Refusal | None = None
+    silent: bool = False
+    """With *refusal*: no notice (automatic post)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterPast:
+    """What the rules may know of a letter besides the letter."""
+
+    submission: Submission
+    """Without its raw bytes."""
+    refused_by: tuple[str, ...] = ()
+    """Destinations that refused it before, in order."""
+    released_from: frozenset[str] = frozenset()
+    """Ids of rules that held it until a person released it; they hold it no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEnd:
+    """What was decided about a letter.
+
+    Raises:
+        ValueError: it decides nothing: no shipment, no hold, no reject.
+    """
+
+    decision: Decision
+    reach: Reach
+    shipments: Sequence[NewShipment] = ()
+    hold: Refusal | None = None
+    reject: Refusal | None = None
+
+    def __post_init__(self) -> None:
+        if not self.shipments and self.hold is None and self.reject is None:
+            raise ValueError("a decision ships, holds or rejects")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An attempt about to be made."""
+
+    claim: Claim[Sendable]
+    at: datetime
+    rendered: Blob | None = None
+    """The bytes of a first attempt; kept only if none were kept before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How an attempt of a claim ended."""
+
+    claim: Claim[Sendable]
+    attempt: Attempt
+    end: AttemptEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
     """How an attempt ended, and what follows; written in one transaction."""
 
@@ -144,6 +208,10 @@ class ReceiptOutcome:
 
 class Ledger(Protocol):
     """What we remember. Each method is one transaction; its rows *are* the queue.
+
+    Methods with a plural name do for many what their singular does for one, in one transaction and
+    with one answer each, in order: a lost claim among them is False or None and the others are
+    written; if the method raises, nothing was.
 
     ``claim_*`` hands out due rows in order of age under a lease (the database's clock) and counts
     the claim; every method that takes a claim returns False and changes nothing when the fence no
@@ -186,6 +254,9 @@ class Ledger(Protocol):
                      raw: Blob | None = None) -> bool:
         """The submission is rejected for good. *silent*: no notice (automatic post)."""
 
+    def reads_ended(self, ends: Sequence[tuple[Claim[Submission], ReadEnd]]) -> list[bool]:
+        """Many of ``read_done`` and ``read_refused``."""
+
     # route
     def claim_unrouted(self, limit: int) -> list[Claim[Letter]]: ...
 
@@ -204,6 +275,12 @@ class Ledger(Protocol):
     ) -> bool:
         """Keep decision and trail, write the shipments (with keys; repeat inserts change nothing)."""
 
+    def pasts(self, letter_ids: Sequence[str]) -> dict[str, LetterPast]:
+        """By letter id, ``submission_of``, ``refused_by`` and ``released_from``; unknown ids are left out."""
+
+    def routings_ended(self, ends: Sequence[tuple[Claim[Letter], RouteEnd]]) -> list[bool]:
+        """Many of ``routed``."""
+
     # ship
     def claim_shipments(self, kind: ShipmentKind, limit: int, *, paused: Sequence[str] = ()) -> list[Claim[Sendable]]:
         """Due shipments, not to the *paused* destinations."""
@@ -221,7 +298,18 @@ class Ledger(Protocol):
         receipt for an archived letter, makes the archive shipment with part ``receipt`` due.
         """
 
+    def attempts_begun(self, offers: Sequence[Offer]) -> list[Attempt | None]:
+        """Many of ``rendered`` and ``attempt_begun``."""
+
+    def attempts_ended(self, answers: Sequence[Answer]) -> list[bool]:
+        """Many of ``attempt_ended``."""
+
     # any claim
+    def put_back(self, claims: Sequence[Claim[Any]]) -> None:
+        """Give rows back as if they had not been claimed, uncounted; all of one kind. For work that was
+        not begun. Claims that are lost are left alone.
+        """
+
     def postpone(self, claim: Claim[Any], *, wait: timedelta, code: str) -> bool:
         """Give the row back, due again after *wait*."""
 

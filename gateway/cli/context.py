@@ -13,7 +13,7 @@ import click
 
 from gateway.config import Settings, load_settings
 from gateway.ports import Ledger, Vault
-from gateway.wiring import open_ledger, open_vault
+from gateway.wiring.state import open_ledger, open_vault
 
 
 class Home:

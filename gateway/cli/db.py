@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.context import Home, as_json, pass_home, show_json
-from gateway.wiring import migrate_ledger
+from gateway.wiring.state import migrate_ledger
 
 
 @click.group()

@@ -28,7 +28,7 @@ from gateway.config import load_settings
 from gateway.ingress.smtp.users import add_user
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
-from gateway.wiring import migrate_ledger
+from gateway.wiring.state import migrate_ledger
 
 DOMAIN = "dp.example.dk"
 USER = "demo"

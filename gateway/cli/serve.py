@@ -15,7 +15,7 @@ from gateway import __version__, log, rehearsal
 from gateway.cli.context import Home, pass_home
 from gateway.config import Settings, load_settings
 from gateway.errors import NotAllowedNow
-from gateway.wiring import Gateway
+from gateway.wiring.whole import Gateway
 
 
 @click.command()

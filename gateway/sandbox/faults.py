@@ -23,6 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 API = "/apis/v1"
+_OTHER_ROUTES = {"receipts": "receipts", "receipts-bulk": "receipts", "contacts": "contacts"}
+"""First part of a path and the area whose dials apply."""
 SANDBOX_HEADER = (b"x-sandbox", b"true")
 _HALF_A_STATUS_LINE = b"HTTP/1.1 20"
 _HTML = b"<!doctype html><title>SANDBOX</title><p>SANDBOX: a proxy's page instead of an answer."
@@ -44,6 +46,7 @@ class Faults:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        scope = _prefixed(scope)
         transport = _transport(send)
         saying = _says_sandbox(send)
         area = _area(scope)
@@ -110,15 +113,21 @@ class Faults:
             await self._app(scope, receive, send)
 
 
+def _prefixed(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """*scope*, with the API's prefix if only that is missing: ``/memos/`` is taken for the API's."""
+    path: str = scope["path"]
+    if path.split("/")[1] not in ("memos", *_OTHER_ROUTES):
+        return scope
+    return {**scope, "path": f"{API}{path}", "raw_path": f"{API}{path}".encode()}
+
+
 def _area(scope: MutableMapping[str, Any]) -> str | None:
     """``memos``, ``receipts`` or ``contacts``; None for the sandbox's own pages."""
     path: str = scope["path"]
     if not path.startswith(f"{API}/"):
         return None
     first = path.removeprefix(f"{API}/").partition("/")[0]
-    return {"memos": "memos", "receipts": "receipts", "receipts-bulk": "receipts"}.get(
-        first, "contacts"
-    )
+    return "memos" if first == "memos" else _OTHER_ROUTES.get(first, "contacts")
 
 
 def _transport(send: Send) -> asyncio.Transport:

@@ -1,16 +1,20 @@
-"""What a citizen or company got: ``inboxes/<kind>-<number>/<uuid>/`` in the sandbox's folder.
+"""What a citizen or company got: ``inboxes/<inbox>/<uuid>/`` in the sandbox's folder.
 
-Each holds ``memo.xml`` (the bytes as they came), ``files/`` (the documents, numbered) and
+A company's inbox is named by its number, a person's by the masked number and a digest under a key of
+this sandbox: numbers of persons stand in no file name, not even made-up ones. Each message holds ``memo.xml`` (the bytes as they came), ``files/`` (the documents, numbered) and
 ``message.json``. Reading needs no running sandbox.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
+import secrets
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from gateway.model.identity import mask_numbers
 from gateway.sandbox.durable import read_json
 
 _KINDS = {10: "cpr", 8: "cvr"}
@@ -18,7 +22,12 @@ _UNSAFE = re.compile(r"[^\w .()+,=@&-]")
 
 
 def inbox_folder(folder: Path, kind: str, number: str) -> Path:
-    return folder / "inboxes" / f"{kind}-{number}"
+    """Where the messages to *number* lie."""
+    inboxes = folder / "inboxes"
+    if kind != "cpr":
+        return inboxes / f"{kind}-{number}"
+    digest = hmac.new(_key(inboxes), number.encode(), sha256).hexdigest()[:16]
+    return inboxes / f"{kind}-{number[:6]}-xxxx-{digest}"
 
 
 def read_inbox(folder: Path, number: str) -> list[dict[str, Any]]:
@@ -38,9 +47,9 @@ def read_inbox(folder: Path, number: str) -> list[dict[str, Any]]:
 
 def masked_inboxes(folder: Path) -> list[tuple[str, int]]:
     """Each inbox by its masked name and how many messages it holds."""
-    found = sorted((folder / "inboxes").glob("*-*"))
+    found = sorted((folder / "inboxes").glob("c*-*"))
     return [
-        (mask_numbers(inbox.name.partition("-")[2]), sum(1 for _ in inbox.glob("*/message.json")))
+        ("-".join(inbox.name.split("-")[1:3]), sum(1 for _ in inbox.glob("*/message.json")))
         for inbox in found
     ]
 
@@ -52,6 +61,24 @@ def stored_name(index: int, name: str) -> str:
     return (
         f"{index:02d}-{safe}.{_UNSAFE.sub('_', extension)[:10]}" if dot else f"{index:02d}-{safe}"
     )
+
+
+def _key(inboxes: Path) -> bytes:
+    """The key of this sandbox's inbox names, made when first needed (0600)."""
+    file = inboxes / ".key"
+    if file.exists():
+        return file.read_bytes()
+    with suppress(FileExistsError):
+        inboxes.mkdir(parents=True, exist_ok=True)
+        beside = inboxes / f".key-{secrets.token_hex(8)}"
+        beside.touch(mode=0o600)
+        beside.write_bytes(secrets.token_bytes(32))
+        try:
+            # Linked and not renamed: of two that make a key at the same moment, one wins for both.
+            file.hardlink_to(beside)
+        finally:
+            beside.unlink()
+    return file.read_bytes()
 
 
 def _message(path: Path) -> dict[str, Any]:

@@ -96,12 +96,12 @@ class Notify:
         return wait
 
     def _try_again(self, claim: Claim[Notice], error: MailRelayUnavailable) -> None:
-        """Each claim of a notice is a try (``fence``): give up after five days of them."""
-        if claim.fence > len(self._waits) + DAYS_OF_TRYING * 24:
+        """Each claim of a notice is a try: give up after five days of them."""
+        if claim.tries > len(self._waits) + DAYS_OF_TRYING * 24:
             self._ledger.give_up(claim, refusal_of(error))
             log.held(item=claim.item.id, code=error.code)
             return
-        self._later(claim, error.code, next_wait(claim.fence, self._waits))
+        self._later(claim, error.code, next_wait(claim.tries, self._waits))
 
     def _later(self, claim: Claim[Notice], code: str, wait: timedelta) -> None:
         self._ledger.postpone(claim, wait=wait, code=code)

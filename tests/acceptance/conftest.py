@@ -182,7 +182,9 @@ first = ["0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s", "0.2 s",
 class Lane:
     """One gateway with its own home, database, sandbox and sink, and the person who mails to it."""
 
-    def __init__(self, home: Path, database: str, schema: ExtraCheck | None, elsewhere: Path) -> None:
+    def __init__(
+        self, home: Path, database: str, schema: ExtraCheck | None, elsewhere: Path, more: str
+    ) -> None:
         self.home, self.database = home, database
         home.mkdir()
         migrate(database)
@@ -192,7 +194,7 @@ class Lane:
         self.sandbox.authority.server_certificate(home / "tls/smtp.crt", home / "tls/smtp.key")
         add_user(home / "users.toml", "demo", "passw0rd", addresses=("*",))
         config = CONFIG.format(database=database, sandbox=self.sandbox, sink=self.sink)
-        (home / "gateway.toml").write_text(config)
+        (home / "gateway.toml").write_text(config + more)
         self.rehearse = home / "rehearse"
         self.deaths = 0
         self.acknowledged: list[str] = []
@@ -298,8 +300,10 @@ def start_lane(official_schema) -> Iterator[Callable[..., Lane]]:
     """Starts lanes; ends them afterwards. Every message is also held against the official schema."""
     started: list[Lane] = []
 
-    def start(home: Path, database: str, elsewhere: Path | None = None) -> Lane:
-        started.append(Lane(home, database, official_schema, elsewhere or home))
+    def start(
+        home: Path, database: str, *, elsewhere: Path | None = None, more: str = ""
+    ) -> Lane:
+        started.append(Lane(home, database, official_schema, elsewhere or home, more))
         return started[-1]
 
     yield start

@@ -44,59 +44,62 @@ def submission_in(transcript: str) -> str:
     return next(word for word in line.split() if word.startswith("F-20"))
 
 
-def test_a_mailed_pdf_lies_in_the_citizens_digital_post(demo, letter, wait_for, tmp_path):
+@pytest.fixture(scope="module")
+def delivered(demo, letter, wait_for):
+    """One letter from mail to receipt: the view of its submission, and the statuses seen on the way."""
     domain = demo.endpoints["smtp"]["domain"]
     sent = swaks(demo, letter, f"{CPR}@{domain}", "Indkaldelse til samtale [sag:2026-0417]")
     assert sent.returncode == 0, sent.stdout + sent.stderr
     submission = submission_in(sent.stdout)
-
     seen: list[str] = []
 
     def finished():
         found = demo.json("log", "show", submission)
         if not seen or seen[-1] != found["status"]:
             seen.append(found["status"])
-        done = found["status"] == "completed" and found["letters"][0]["archive"] == "archived"
-        return found if done and len(found["letters"][0]["receipts"]) == 2 else None
+        states = [shipment["state"] for one in found["letters"] for shipment in one["shipments"]]
+        return found if states == ["done"] * 3 else None
 
-    found = wait_for(finished, "the letter to be completed", 12)
+    return wait_for(finished, "the letter to be completed and archived", 12), seen
+
+
+def test_a_mailed_pdf_goes_from_received_to_completed(delivered):
+    found, seen = delivered
     order = ["received", "queued", "sent", "completed"]
     assert seen == [status for status in order if status in seen]
-    only = found["letters"][0]
-    assert only["recipient"] == "010101-xxxx"
+    assert found["status"] == "completed"
+    (only,) = found["letters"]
+    assert (only["recipient"], only["send"], only["archive"]) == ("010101-xxxx", "completed", "archived")
     assert [attempt["outcome"] for attempt in only["attempts"]] == ["taken"]
-    assert [(r["kind"], r["verdict"]) for r in only["receipts"]] == [
-        ("technical", "received"), ("business", "completed"),
-    ]  # fmt: skip
+    assert [(receipt["kind"], receipt["verdict"]) for receipt in only["receipts"]] == [
+        ("technical", "received"),
+        ("business", "completed"),
+    ]
 
+
+def test_the_citizen_has_the_pdf_byte_for_byte(demo, letter, delivered):
+    uuid = delivered[0]["letters"][0]["uuid"]
     inbox = demo.json("sandbox", "inbox", CPR)["messages"]
-    mine = next(message for message in inbox if message["uuid"] == only["uuid"])
+    mine = next(message for message in inbox if message["uuid"] == uuid)
     assert mine["title"] == "Indkaldelse til samtale"
     assert [file["name"] for file in mine["files"]] == ["brev.pdf"]
     assert Path(mine["files"][0]["path"]).read_bytes() == letter.read_bytes()
     assert mine["files"][0]["sha256"] == hashlib.sha256(letter.read_bytes()).hexdigest()
 
-    def exported():
-        folder = tmp_path / "sag"
-        done = demo.gateway("archive", "export", "2026-0417", str(folder))
-        assert done.returncode == 0, done.stderr
-        files = sorted(file.name for file in folder.rglob("*") if file.is_file())
-        if any(name.startswith("kvittering-2") for name in files):
-            return folder, files
-        for file in sorted(folder.rglob("*"), reverse=True):
-            file.unlink() if file.is_file() else file.rmdir()
-        folder.rmdir()
-        return None
 
-    folder, files = wait_for(exported, "the receipt to be archived", 10)
-    assert "brev.pdf" in files
-    assert "SHA256SUMS" in files
+def test_the_case_exports_with_document_and_raw_receipt(demo, delivered, tmp_path):
+    folder = tmp_path / "sag"
+    done = demo.gateway("archive", "export", "2026-0417", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in folder.rglob("*.pdf")} == {"brev.pdf"}
     checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout
     receipts = [json.loads(file.read_bytes()) for file in sorted(folder.rglob("kvittering-*.json"))]
-    assert receipts[-1]["receiptStatus"] == "COMPLETED"
-    assert receipts[-1]["messageUUID"] == only["uuid"]
+    assert [receipt["receiptStatus"] for receipt in receipts] == ["RECEIVED", "COMPLETED"]
+    assert {receipt["messageUUID"] for receipt in receipts} == {delivered[0]["letters"][0]["uuid"]}
 
+
+def test_the_sender_is_told_in_danish(demo, delivered, wait_for):
     def told():
         mails = [
             message_from_bytes(file.read_bytes(), policy=policy.default)
@@ -108,12 +111,19 @@ def test_a_mailed_pdf_lies_in_the_citizens_digital_post(demo, letter, wait_for, 
     assert mail["To"] == "sekretaer@example.dk"
     assert mail["Auto-Submitted"] == "auto-replied"
     text = mail.get_body(("plain",)).get_content()
-    assert "✓✓" in text
-    assert submission in text
+    assert "✓✓ Brevet er leveret i modtagerens Digital Post" in text
+    assert delivered[0]["id"] in text
     assert "010101-xxxx" in text
     assert CPR not in mail.as_string()
-    why = demo.json("why", submission)
-    assert why["letters"][0]["decisions"][0]["trail"]
+
+
+def test_why_names_the_rule_and_what_it_saw(demo, delivered):
+    why = demo.json("why", delivered[0]["id"])
+    (decision,) = why["letters"][0]["decisions"]
+    assert decision["rule"] == "send-and-archive"
+    assert decision["trail"][0]["asked"][0]["seen"] == "registered"
+    told = demo.gateway("why", delivered[0]["id"])
+    assert "→ send digital-post" in told.stdout
 
 
 def test_a_cpr_number_in_the_subject_is_never_sent(demo, letter, wait_for):

@@ -24,7 +24,7 @@ from gateway.ingress.smtp.users import add_user
 from gateway.sandbox.authority import Authority
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
-from gateway.wiring import migrate_ledger
+from gateway.wiring.state import migrate_ledger
 
 ANSWERS = ["--organisation", "Eksempelby Gymnasium", "--cvr", "12345674", "--domain", "dp.example.dk"]
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS = 10
 
 def database(settings: Settings) -> Iterator[Finding]:
     """It answers, and its schema is this version's."""
-    from gateway.wiring import open_ledger
+    from gateway.wiring.state import open_ledger
 
     url = settings.storage.database
     if url.startswith("sqlite") and not settings.path(Path(url.removeprefix("sqlite:///"))).exists():

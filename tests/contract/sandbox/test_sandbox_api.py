@@ -16,6 +16,7 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.sandbox.authority import Authority
+from gateway.sandbox.inbox import inbox_folder
 from gateway.sandbox.mailroom import LARGEST_BYTES
 from gateway.sandbox.official_schema import official_schema
 from gateway.sandbox.running import listen
@@ -64,7 +65,7 @@ def test_the_message_itself_is_kept_as_it_came(sandbox, client):
     uuid = str(uuid4())
     body = memo(uuid)
     client.send(uuid, body, media_type="text/xml; charset=utf-8")
-    kept = sandbox.folder / "inboxes" / f"cpr-{CPR}" / uuid / "memo.xml"
+    kept = inbox_folder(sandbox.folder, "cpr", CPR) / uuid / "memo.xml"
     assert kept.read_bytes() == body
     [line] = sandbox.accepted()
     assert (line["uuid"], line["sha256"]) == (uuid, hashlib.sha256(body).hexdigest())

@@ -347,7 +347,7 @@ def test_a_submitter_reads_danish_whatever_went_wrong(renderer, make_notice):
 @pytest.mark.parametrize(
     ("error", "seen"),
     [
-        (NoRecipient(domain="dp.example.dk"), "fx 010101-xxxx@dp.example.dk"),
+        (NoRecipient(domain="dp.example.dk"), "fx ddmmååxxxx@dp.example.dk"),
         (InvalidPNumber(), "fx 12345674-p1023456789"),
         (CprInFileName(private="brev 010101-1234.pdf"), "brev 010101-xxxx.pdf"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sandbox.durable import Lines, read_json, write_json
-from gateway.sandbox.inbox import masked_inboxes, read_inbox, stored_name
+from gateway.sandbox.inbox import inbox_folder, masked_inboxes, read_inbox, stored_name
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_file_holds_the_old_or_the_new_value(tmp_path):
 
 
 def test_an_inbox_is_found_with_or_without_a_hyphen(tmp_path):
-    place = tmp_path / "inboxes" / "cpr-0101011234" / "u"
+    place = inbox_folder(tmp_path, "cpr", "0101011234") / "u"
     place.mkdir(parents=True)
     write_json(
         place / "message.json",

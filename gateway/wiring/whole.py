@@ -1,7 +1,4 @@
-"""The one place that knows every concrete part, in explicit tables; everything else knows ports.
-
-One more way out, directory or way in is a module of its own and one line here.
-"""
+"""The whole gateway of one home: every concrete part, put together."""
 
 from __future__ import annotations
 
@@ -19,17 +16,14 @@ from gateway.directory.digital_post import DigitalPostDirectory
 from gateway.directory.listed import ListedDirectory
 from gateway.directory.unasked import Unasked
 from gateway.documents.process import ReaderProcess
-from gateway.documents.reading import ReadFlow, ReadRules
 from gateway.egress.archive_builtin import BuiltinArchive
 from gateway.egress.digital_post import DigitalPost
 from gateway.egress.mail import SmtpMailOut
-from gateway.errors import NotAllowedNow
+from gateway.errors import ConfigError, NotAllowedNow
 from gateway.ingress.smtp.server import SmtpServer
 from gateway.model.shipment import ShipmentKind
 from gateway.notices.render import NoticeRenderer
-from gateway.ports import Destination, Directory, RuleChain
-from gateway.rules.builtin import builtin_rules
-from gateway.rules.load import load_rules
+from gateway.ports import Destination, Directory
 from gateway.runner import Runner, Timed
 from gateway.services.accept import GroupCommit
 from gateway.services.forget import Forget
@@ -39,9 +33,8 @@ from gateway.services.route import Route
 from gateway.services.settle import Settle
 from gateway.services.ship import Ship
 from gateway.services.work import Verb
-from gateway.storage import store
-from gateway.storage.store import SqlLedger
-from gateway.storage.vault import LocalVault
+from gateway.wiring.meaning import loop_id, read_rules, rules_of
+from gateway.wiring.state import open_ledger, open_vault
 
 ARCHIVE_AT_ONCE = 2
 SWEEP_EVERY = timedelta(hours=1)
@@ -53,80 +46,6 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-def open_vault(settings: Settings) -> LocalVault:
-    """The vault of *settings*; its folders are made if missing."""
-    return LocalVault(settings.path(settings.storage.vault))
-
-
-def open_ledger(settings: Settings) -> SqlLedger:
-    """The ledger of *settings*. Raises LedgerUnavailable, also if its schema is not this version's."""
-    return store.open_ledger(
-        database_url(settings),
-        lease=settings.lease,
-        retry_give_up=settings.retry.give_up,
-        password=_database_password(settings),
-    )
-
-
-def migrate_ledger(settings: Settings) -> None:
-    """Bring the database to this version's schema. Raises LedgerUnavailable."""
-    store.migrate(database_url(settings), password=_database_password(settings))
-
-
-def database_url(settings: Settings) -> str:
-    """The SQLAlchemy URL, a relative SQLite file seen from the home."""
-    url = settings.storage.database
-    prefix = "sqlite:///"
-    if not url.startswith(prefix):
-        return url
-    return f"{prefix}{settings.path(Path(url.removeprefix(prefix)))}"
-
-
-def rules_of(settings: Settings) -> RuleChain:
-    """The rule chain of *settings*. Raises ConfigError."""
-    if settings.rules is None:
-        return builtin_rules()
-    return load_rules(settings.path(settings.rules))
-
-
-def loop_id(settings: Settings) -> str:
-    """What marks our own mail (X-Loop); the same on every node of an installation."""
-    return f"digitalpost-gateway.{settings.smtp.domains[0]}"
-
-
-def read_rules(settings: Settings) -> ReadRules:
-    """What a reader must know, as plain values."""
-    read, channel = settings.read, settings.channel
-    return ReadRules(
-        domains=settings.smtp.domains,
-        flows={
-            name: ReadFlow(
-                recipient_from=flow.recipient_from,
-                case=flow.case,
-                plan=flow.plan,
-                reply_allowed=flow.reply_allowed,
-                body_is_letter=flow.body_is_letter,
-            )
-            for name, flow in settings.all_flows().items()
-        },
-        allow_test_numbers=settings.allow_test_numbers,
-        loop_id=loop_id(settings),
-        own_addresses=(settings.mail.sender,),
-        header_bytes=int(read.header_bytes),
-        headers=read.headers,
-        one_header=int(read.one_header),
-        nesting=read.nesting,
-        parts=read.parts,
-        received=read.received,
-        title=channel.title,
-        title_hint=channel.title_hint,
-        files=channel.files,
-        total=int(channel.total),
-        main_types=channel.main_types,
-        attachment_types=channel.attachment_types,
-    )
 
 
 class Gateway:
@@ -153,10 +72,20 @@ class Gateway:
         return self._smtp.ports
 
     async def start(self) -> None:
-        """Begin to work, then to listen: what was due before is not behind what comes new."""
+        """Begin to work, then to listen: what was due before is not behind what comes new.
+
+        Raises ConfigError if a port is taken; then everything is stopped again.
+        """
         self._runner.start()
         await self._intake.start()
-        await self._smtp.start()
+        try:
+            await self._smtp.start()
+        except OSError as error:
+            await self.stop()
+            raise ConfigError(
+                problems="gateway.toml, [smtp] host, port, tls_port: expected an address to listen at, "
+                f"found one that is taken or not ours ({error.strerror})."
+            ) from None
 
     async def stop(self) -> None:
         """Listen no more, finish what is under way, close everything."""
@@ -282,11 +211,6 @@ class Gateway:
             own_domains=settings.smtp.domains,
             waits=settings.retry.first,
         )
-
-
-def _database_password(settings: Settings) -> str | None:
-    file = settings.storage.database_password_file
-    return read_secret(settings.path(file)) if file else None
 
 
 def _only_one(settings: Settings) -> int:
