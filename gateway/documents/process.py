@@ -82,6 +82,12 @@ class ReaderProcess:
                     continue
         raise OurError()
 
+    def warm(self) -> None:
+        """Start a worker now, so that the first mail does not wait for a Python to start."""
+        with self._lock:
+            if not self._closed and self._pool.active:
+                self._pool.schedule(_ready)
+
     def close(self) -> None:
         """End the workers, whatever they are doing; whoever waits for one gets OurError."""
         with self._lock:
@@ -137,6 +143,10 @@ class ReaderProcess:
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
+
+
+def _ready() -> None:
+    """What a worker does that is only to be there."""
 
 
 def _read(

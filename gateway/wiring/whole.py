@@ -76,6 +76,7 @@ class Gateway:
 
         Raises ConfigError if a port is taken; then everything is stopped again.
         """
+        self._reader.warm()
         self._runner.start()
         await self._intake.start()
         try:
@@ -128,7 +129,7 @@ class Gateway:
     def _verbs(
         self, settings: Settings, client: NgdpClient, digital_post: DigitalPost
     ) -> list[Verb]:
-        reader = ReaderProcess(
+        reader = self._reader = ReaderProcess(
             read_rules(settings),
             time=settings.read.time,
             memory=int(settings.read.memory),
