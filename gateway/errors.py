@@ -552,6 +552,12 @@ class NotAllowedNow(OperatorError):
     remedy = "Look at it with `gateway log show ID`."
 
 
+class HomeInUse(NotAllowedNow):
+    code = "GW-704"
+    sentence = "Another gateway runs in this home already."
+    remedy = "Stop it first, or give this one a home of its own with --home."
+
+
 class FolderNotUsable(NotAllowedNow):
     code = "GW-703"
     sentence = "The folder {what}."

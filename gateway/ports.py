@@ -38,6 +38,9 @@ class Claim(Generic[T_co]):
     fence: int
     crashes: int
     """Claims that ended neither well nor badly: the process died. At 3 the row is held as poison."""
+    tries: int = 1
+    """Claims since the row became due anew (it came, or a person retried or released it), from 1: what
+    waits grow with."""
 
 
 # ── bytes ───────────────────────────────────────────────────────────────────
@@ -81,8 +84,10 @@ class Vault(Protocol):
     def free_bytes(self) -> int:
         """Room left for new bytes."""
 
-    def forget(self, digest: str) -> None:
-        """Remove the bytes; no error if they are gone."""
+    def forget(self, digest: str, *, unless_since: datetime | None = None) -> bool:
+        """Remove the bytes, unless they were written or put again at *unless_since* or later: somebody is
+        about to name them. Whether they went; no error if they are gone already.
+        """
 
     def digests(self) -> Iterator[tuple[str, datetime]]:
         """Every digest kept, with the time it was written; for the sweep of unnamed bytes."""
@@ -215,7 +220,8 @@ class Ledger(Protocol):
 
     ``claim_*`` hands out due rows in order of age under a lease (the database's clock) and counts
     the claim; every method that takes a claim returns False and changes nothing when the fence no
-    longer fits. A successful write ends the claim and resets its crash count.
+    longer fits. A successful write ends the claim and resets its crash count. A row with crashes is
+    handed out alone, after all others: what kills the process takes no neighbours with it.
     """
 
     def together(self) -> AbstractContextManager[None]:
@@ -303,6 +309,9 @@ class Ledger(Protocol):
 
     def attempts_ended(self, answers: Sequence[Answer]) -> list[bool]:
         """Many of ``attempt_ended``."""
+
+    def more_time(self, destination: str, by: timedelta) -> None:
+        """Let every shipment due to *destination* live longer by *by*: nobody could be served."""
 
     # any claim
     def put_back(self, claims: Sequence[Claim[Any]]) -> None:
@@ -467,7 +476,9 @@ class Clock(Protocol):
 
 
 class Scratch(Protocol):
-    """A folder that is gone afterwards, on the vault's file system."""
+    """A folder that is gone afterwards, on the vault's file system. Raises DiskFull, also for what is
+    done inside.
+    """
 
     def __call__(self) -> AbstractContextManager[Path]: ...
 

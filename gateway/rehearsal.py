@@ -2,7 +2,8 @@
 
 The promises of ``docs/flow.md`` ("Power fails …") are tested by SIGKILL at these points of the real
 process. ``GATEWAY_REHEARSE`` names a file; when that file holds the name of a point, the process
-removes the file and dies the next time it gets there: once, so that the next process lives.
+removes the file and dies the next time it gets there: once, so that the next process lives. With an
+item's id after the name it dies only there with that item.
 Production refuses to start with the variable set.
 """
 
@@ -24,14 +25,14 @@ POINTS = {
     "settle.stored": "the receipt is stored, not yet confirmed",
 }
 
-def at(point: str) -> None:
+def at(point: str, item: str = "") -> None:
     """Die here if a rehearsal asks for it, as a power cut would: no handler, no clean-up."""
     named = os.environ.get(VARIABLE)
     if named is None:
         return
     file = Path(named)
     try:
-        if file.read_text().strip() != point:
+        if file.read_text().strip() not in (point, f"{point} {item}"):
             return
         file.unlink()
     except FileNotFoundError:

@@ -99,9 +99,11 @@ class _Loop(threading.Thread):
         self._woken.set()
 
     def run(self) -> None:
-        while not self._stopping.is_set():
-            # Cleared before looking: work that comes while we look is not missed.
+        while True:
+            # Cleared before looking, for work and for the end: what comes while we look is not missed.
             self._woken.clear()
+            if self._stopping.is_set():
+                return
             done = _guarded(self._verb.name, self._verb.work)
             if done is None:
                 self._stopping.wait(AFTER_TROUBLE.total_seconds())

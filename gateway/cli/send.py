@@ -53,7 +53,10 @@ def _number(to: str) -> str:
         return to
     if sys.stdin.isatty():
         return str(click.prompt("CPR or CVR number", hide_input=False)).strip()
-    return sys.stdin.readline().strip()
+    number = sys.stdin.readline().strip()
+    if not number:
+        raise click.UsageError("Nobody to send it to: no number on stdin.")
+    return number
 
 
 def _mail(files: tuple[Path, ...], title: str, address: str, domain: str) -> EmailMessage:

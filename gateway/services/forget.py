@@ -30,15 +30,15 @@ class Forget:
     def sweep(self) -> int:
         """Remove what nobody names; how many things went.
 
-        The ledger is asked after the vault: bytes named in between are seen as named.
+        The ledger is asked after the vault: bytes named in between are seen as named. Bytes that came
+        again in between, and are not named yet, are young by then, and the vault keeps them.
         """
         before = self._clock.now() - UNNAMED_FOR
         old = [digest for digest, written in self._vault.digests() if written < before]
         named = self._ledger.named_digests() if old else set()
         unnamed = [digest for digest in old if digest not in named]
-        for digest in unnamed:
-            self._vault.forget(digest)
+        blobs = sum(self._vault.forget(digest, unless_since=before) for digest in unnamed)
         files = self._vault.sweep_temporary(before)
-        if unnamed or files:
-            log.swept(blobs=len(unnamed), files=files)
-        return len(unnamed) + files
+        if blobs or files:
+            log.swept(blobs=blobs, files=files)
+        return blobs + files

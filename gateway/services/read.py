@@ -9,9 +9,9 @@ from typing import Protocol
 
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
-from gateway.model.submission import Blob, Submission
-from gateway.ports import Claim, Ledger, Scratch, Vault
-from gateway.services.work import each, refusal_of
+from gateway.model.submission import Submission
+from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
+from gateway.services.work import refusal_of, together
 
 
 class Reader(Protocol):
@@ -33,7 +33,7 @@ class Read:
         scratch: Scratch,
         *,
         waits: Sequence[timedelta],
-        batch: int = 8,
+        batch: int = 32,
     ) -> None:
         self._ledger = ledger
         self._vault = vault
@@ -45,17 +45,32 @@ class Read:
     def work(self) -> int:
         """Read what is due; how many submissions there were."""
         claims = self._ledger.claim_unread(self._batch)
-        return each(claims, self._read, ledger=self._ledger, where=self.name, waits=self._waits)
+        return together(
+            claims,
+            self._read,
+            self._write,
+            ledger=self._ledger,
+            where=self.name,
+            waits=self._waits,
+        )
 
-    def _read(self, claim: Claim[Submission]) -> None:
+    def _read(self, claim: Claim[Submission]) -> ReadEnd:
         submission = claim.item
         with self._scratch() as folder:
             reading = self._reader.read(self._raw_file(submission, folder), submission, folder)
             if reading.refusal is None:
                 self._keep_documents(reading, folder)
         raw = self._vault.put(submission.raw) if submission.raw is not None else None
-        rehearsal.at("read.parsed")
-        self._write(claim, reading, raw)
+        rehearsal.at("read.parsed", submission.id)
+        refusal = reading.refusal
+        return ReadEnd(
+            title=reading.title,
+            letters=reading.letters,
+            notes=reading.notes,
+            raw=raw,
+            refusal=None if refusal is None else refusal_of(refusal),
+            silent=reading.silent,
+        )
 
     def _raw_file(self, submission: Submission, folder: Path) -> Path:
         if submission.blob is not None:
@@ -69,19 +84,17 @@ class Read:
         for digest in sorted(digests):
             self._vault.take(folder / digest)
 
-    def _write(self, claim: Claim[Submission], reading: Reading, raw: Blob | None) -> None:
-        submission = claim.item
-        refusal = reading.refusal
-        if refusal is None:
-            self._ledger.read_done(
-                claim, title=reading.title, letters=reading.letters, notes=reading.notes, raw=raw
-            )
-            log.read(submission=submission.id, letters=len(reading.letters))
-            return
-        self._ledger.read_refused(
-            claim, refusal_of(refusal), title=reading.title, silent=reading.silent, raw=raw
-        )
-        if reading.silent:
-            log.ignored(submission=submission.id, code=refusal.code, what="automatic")
-        else:
-            log.rejected(submission=submission.id, code=refusal.code)
+    def _write(self, ends: Sequence[tuple[Claim[Submission], ReadEnd]]) -> None:
+        written = self._ledger.reads_ended(ends)
+        for (claim, end), ours in zip(ends, written, strict=True):
+            if ours:
+                _tell(claim.item, end)
+
+
+def _tell(submission: Submission, end: ReadEnd) -> None:
+    if end.refusal is None:
+        log.read(submission=submission.id, letters=len(end.letters))
+    elif end.silent:
+        log.ignored(submission=submission.id, code=end.refusal.code, what="automatic")
+    else:
+        log.rejected(submission=submission.id, code=end.refusal.code)

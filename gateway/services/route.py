@@ -12,6 +12,7 @@ from gateway.errors import (
     GatewayError,
     HeldByRule,
     LookupFailed,
+    NoWayOut,
     RecipientClosed,
     RecipientExempt,
     RecipientNotRegistered,
@@ -21,8 +22,16 @@ from gateway.model.decision import Action, Decision, Facts, Reach
 from gateway.model.letter import Letter
 from gateway.model.notice import Refusal
 from gateway.model.submission import Submission
-from gateway.ports import Claim, Directory, Ledger, NewShipment, RuleChain
-from gateway.services.work import each, refusal_of
+from gateway.ports import (
+    Claim,
+    Directory,
+    Ledger,
+    LetterPast,
+    NewShipment,
+    RouteEnd,
+    RuleChain,
+)
+from gateway.services.work import refusal_of, together
 
 _BY_REACH: dict[str, type[GatewayError]] = {
     "exempt": RecipientExempt,
@@ -45,7 +54,7 @@ class Route:
         destinations: Collection[str],
         on_lookup_failure: Literal["wait", "send"],
         waits: Sequence[timedelta],
-        batch: int = 8,
+        batch: int = 64,
     ) -> None:
         self._ledger = ledger
         self._directory = directory
@@ -58,23 +67,28 @@ class Route:
     def work(self) -> int:
         """Route what is due; how many letters there were."""
         claims = self._ledger.claim_unrouted(self._batch)
-        return each(claims, self._route, ledger=self._ledger, where=self.name, waits=self._waits)
+        pasts = self._ledger.pasts([claim.item.id for claim in claims]) if claims else {}
+        return together(
+            claims,
+            lambda claim: self._route(claim.item, pasts[claim.item.id]),
+            self._write,
+            ledger=self._ledger,
+            where=self.name,
+            waits=self._waits,
+        )
 
-    def _route(self, claim: Claim[Letter]) -> None:
-        letter = claim.item
+    def _route(self, letter: Letter, past: LetterPast) -> RouteEnd:
         reach = self._directory.reach(letter.recipient)
         if reach == "unavailable" and self._on_lookup_failure == "wait":
             # Never read as "not registered": the letter would go on paper by mistake (reference, 2.5).
             raise LookupFailed(reason="no answer")
-        submission = self._ledger.submission_of(letter.id)
         decision = self._rules.decide(
-            facts_of(letter, submission, reach, self._ledger.refused_by(letter.id)),
-            released=self._ledger.released_from(letter.id),
+            facts_of(letter, past.submission, reach, past.refused_by), released=past.released_from
         )
         rehearsal.at("route.decided")
-        self._write(claim, decision, reach)
+        return self._end(decision, reach)
 
-    def _write(self, claim: Claim[Letter], decision: Decision, reach: Reach) -> None:
+    def _end(self, decision: Decision, reach: Reach) -> RouteEnd:
         hold = _refusal(decision, "hold")
         reject = _refusal(decision, "reject")
         shipments = [
@@ -85,20 +99,26 @@ class Route:
         unknown = [s.destination for s in shipments if s.destination not in self._destinations]
         if unknown or not (shipments or hold or reject):
             hold, shipments = _no_way(decision), []
-        written = self._ledger.routed(
-            claim, decision, shipments, reach=reach, hold=hold, reject=reject
+        return RouteEnd(
+            decision=decision, reach=reach, shipments=shipments, hold=hold, reject=reject
         )
-        if not written:
-            return
-        letter = claim.item
-        log.routed(
-            letter=letter.id,
-            rule=decision.rule,
-            version=decision.version,
-            shipments=len(shipments),
-        )
-        if hold is not None:
-            log.held(item=letter.id, code=hold.code)
+
+    def _write(self, ends: Sequence[tuple[Claim[Letter], RouteEnd]]) -> None:
+        written = self._ledger.routings_ended(ends)
+        for (claim, end), ours in zip(ends, written, strict=True):
+            if ours:
+                _tell(claim.item, end)
+
+
+def _tell(letter: Letter, end: RouteEnd) -> None:
+    log.routed(
+        letter=letter.id,
+        rule=end.decision.rule,
+        version=end.decision.version,
+        shipments=len(end.shipments),
+    )
+    if end.hold is not None:
+        log.held(item=letter.id, code=end.hold.code)
 
 
 def facts_of(
@@ -149,9 +169,7 @@ def _refusal(decision: Decision, kind: Literal["hold", "reject"]) -> Refusal | N
 
 def _no_way(decision: Decision) -> Refusal:
     """A rule that names a destination which is not there, or nothing at all: a person decides (F31)."""
-    return refusal_of(
-        HeldByRule(rule=_name(decision), reason="reglen nævner ingen vej ud, der findes.")
-    )
+    return refusal_of(NoWayOut(rule=_name(decision)))
 
 
 def _name(decision: Decision) -> str:

@@ -11,6 +11,8 @@ from gateway.model.shipment import Receipt
 from gateway.ports import Ledger, ReceiptOutcome, ReceiptSource
 
 PAGE = 100
+UNCONFIRMED = 3
+"""Receipts of a page that may fail to be confirmed before we take it that all of them would."""
 
 
 class Settle:
@@ -50,21 +52,36 @@ class Settle:
         came = 0
         try:
             while page := source.fetch(PAGE):
-                self._keep(source, page)
                 came += len(page)
-                if len(page) < PAGE:
+                # A page without news is one that comes again: once a poll is enough for it.
+                if not self._keep(source, page) or len(page) < PAGE:
                     break
         except RemoteError as error:
             log.poll_failed(source=source.name, code=error.code)
         return came
 
-    def _keep(self, source: ReceiptSource, receipts: Sequence[Receipt]) -> None:
+    def _keep(self, source: ReceiptSource, receipts: Sequence[Receipt]) -> bool:
+        """Store, then confirm; whether any of them was news."""
         outcomes = self._ledger.add_receipts(receipts)
         rehearsal.at("settle.stored")
         for receipt, outcome in zip(receipts, outcomes, strict=True):
-            # Confirmed only now: a receipt that comes again changes nothing.
-            source.confirm(receipt)
             _tell(receipt, outcome)
+        # Confirmed only now: a receipt that comes again changes nothing.
+        _confirm(source, receipts)
+        return any(outcome.news for outcome in outcomes)
+
+
+def _confirm(source: ReceiptSource, receipts: Sequence[Receipt]) -> None:
+    """One that cannot be confirmed keeps no other back; when several cannot, raises the last RemoteError."""
+    failed = 0
+    for receipt in receipts:
+        try:
+            source.confirm(receipt)
+        except RemoteError as error:
+            failed += 1
+            if failed == UNCONFIRMED:
+                raise
+            log.poll_failed(source=source.name, code=error.code)
 
 
 def _tell(receipt: Receipt, outcome: ReceiptOutcome) -> None:

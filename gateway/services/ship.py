@@ -1,14 +1,16 @@
 """Ship: offer each shipment under its own key until somebody has it or said no.
 
 Order of writing, for one try: the bytes (once), the intent, the call, the answer. A crash after the
-call leaves an intent without an answer; the next try offers the same UUID and the same bytes.
+call leaves an intent without an answer; the next try offers the same UUID and the same bytes. Intents
+and answers of calls under way at the same time share their commits.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,11 +25,19 @@ from gateway.errors import (
 )
 from gateway.model.shipment import Attempt, Outcome, Sendable, ShipmentKind
 from gateway.model.submission import Blob
-from gateway.ports import AttemptEnd, Claim, Clock, Destination, Ledger
+from gateway.ports import Answer, AttemptEnd, Claim, Clock, Destination, Ledger, Offer
+from gateway.services.group import Grouped
 from gateway.services.work import next_wait, one, refusal_of
 
 PAUSE = timedelta(minutes=5)
 """After "no access": every shipment would fail alike, so none is tried for a while."""
+
+AHEAD = 2
+"""Shipments claimed for each call that may be under way."""
+LOOK_AGAIN = 1.0
+"""Seconds until new work is looked for, while every call under way is slow."""
+LONGEST_TURN = 10.0
+"""Seconds until ``work`` returns although there is more, so that a stop need not wait for it."""
 
 
 class Ship:
@@ -56,20 +66,55 @@ class Ship:
         self._in_flight = in_flight
         self._monotonic = monotonic
         self._paused: dict[str, float] = {}
-        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix=self.name)
+        self._pausing = threading.Lock()
+        self._places = threading.Semaphore(in_flight)
+        # Some more threads than calls: while one calls, another makes its bytes or writes its answer.
+        self._threads = ThreadPoolExecutor(AHEAD * in_flight, thread_name_prefix=self.name)
+        self._running: set[Future[None]] = set()
+        self._more = False
+        """The last claim gave all that was asked for."""
+        self._careful = False
+        """The last claim was of something that a process died with."""
+        self._begun: Grouped[Offer, Attempt | None] = Grouped(ledger.attempts_begun)
+        self._ended: Grouped[Answer, bool] = Grouped(ledger.attempts_ended)
 
     def work(self) -> int:
-        """Offer what is due; how many there were. Claims no more than can start at once."""
-        claimed_at = self._monotonic()
-        claims = self._ledger.claim_shipments(
-            self._kind, self._in_flight, paused=self._still_paused()
-        )
-        list(self._threads.map(lambda claim: self._guarded(claim, claimed_at), claims))
-        return len(claims)
+        """Offer what is due; how many there were. A slow call keeps no other from starting: while any is
+        under way, more is claimed. After a while the rest of them is left for the next time.
+        """
+        until = time.monotonic() + LONGEST_TURN
+        offered = self._claim()
+        while self._running and time.monotonic() < until:
+            ended, self._running = wait(self._running, LOOK_AGAIN, FIRST_COMPLETED)
+            for offer in ended:
+                offer.result()
+            if self._running or self._more:
+                offered += self._claim()
+        return offered
 
     def close(self) -> None:
         """Wait for the calls under way."""
         self._threads.shutdown(wait=True)
+
+    def _claim(self) -> int:
+        """Claim as many as there are places, some of them to wait: they start within a call's time, or
+        are put back. Not one at a time while many are under way: one claim is one transaction.
+        """
+        room = AHEAD * self._in_flight - len(self._running)
+        if room < self._in_flight or (self._careful and self._running):
+            return 0
+        claimed_at = self._monotonic()
+        claims = self._ledger.claim_shipments(self._kind, room, paused=self._still_paused())
+        self._more = len(claims) == room
+        self._careful = any(claim.crashes for claim in claims)
+        if self._careful and self._running:
+            # A process died with it: never beside others, which would count as dead with it again.
+            self._ledger.put_back(claims)
+            return 0
+        self._running |= {
+            self._threads.submit(self._guarded, claim, claimed_at) for claim in claims
+        }
+        return len(claims)
 
     def _guarded(self, claim: Claim[Sendable], claimed_at: float) -> None:
         one(
@@ -83,36 +128,26 @@ class Ship:
     def _offer(self, claim: Claim[Sendable], claimed_at: float) -> None:
         destination = self._destinations[claim.item.shipment.destination]
         refused: GatewayError | None = None
+        blob: Blob | None = None
         try:
-            claim = self._with_bytes(claim, destination)
+            # Made before the first attempt, once.
+            if claim.item.shipment.rendered is None:
+                blob = destination.render(claim.item)
         except SubmitterError as error:
             refused = error
-        if self._monotonic() - claimed_at > self._slack:
-            # Frozen or slow: the lease may end during the call, and somebody else would call too.
-            return
-        attempt = self._ledger.attempt_begun(claim, self._clock.now())
-        if attempt is None:
-            return
-        if refused is not None:
-            self._end(claim, attempt, _permanent(refused))
-            return
-        self._end(claim, attempt, self._call(claim, destination, attempt))
+        with self._places:
+            if self._monotonic() - claimed_at > self._slack:
+                # Frozen or slow: the lease may end during the call, and somebody else would call too.
+                self._ledger.put_back([claim])
+                return
+            attempt = self._begun(Offer(claim=claim, at=self._clock.now(), rendered=blob))
+            if attempt is None:
+                return
+            claim = _offering(claim, blob)
+            end = self._call(claim, destination) if refused is None else _permanent(refused)
+        self._end(claim, attempt, end)
 
-    def _with_bytes(
-        self, claim: Claim[Sendable], destination: Destination
-    ) -> Claim[Sendable]:
-        """The claim with the bytes it offers; rendered and stored before the first attempt, once."""
-        sendable = claim.item
-        if sendable.shipment.rendered is not None:
-            return claim
-        blob = destination.render(sendable)
-        if blob is None or not self._ledger.rendered(claim, blob):
-            return claim
-        return _offering(claim, blob)
-
-    def _call(
-        self, claim: Claim[Sendable], destination: Destination, attempt: Attempt
-    ) -> AttemptEnd:
+    def _call(self, claim: Claim[Sendable], destination: Destination) -> AttemptEnd:
         try:
             taken = destination.send(claim.item)
         except DigitalPostAccessDenied as error:
@@ -120,36 +155,37 @@ class Ship:
             return AttemptEnd(outcome="temporary", code=error.code, retry_in=PAUSE)
         except RemoteError as error:
             return (
-                self._later(claim, attempt, error) if error.temporary else _permanent(error)
+                self._later(claim, error) if error.temporary else _permanent(error)
             )
         except GatewayError as error:
-            return self._later(claim, attempt, error)
+            return self._later(claim, error)
         except Exception as error:  # noqa: BLE001 - the runner's line: an unknown fault is temporary
             log.bug(where=self.name, error=error)
-            return self._later(claim, attempt, GatewayError(), outcome="unknown")
+            return self._later(claim, GatewayError(), outcome="unknown")
         rehearsal.at("ship.taken")
         return AttemptEnd(outcome="taken", receipts=taken.receipts)
 
     def _later(
         self,
         claim: Claim[Sendable],
-        attempt: Attempt,
         error: GatewayError,
         outcome: Outcome = "temporary",
     ) -> AttemptEnd:
         """Offer again after a wait, unless the shipment's time is up; then a person is asked."""
         shipment = claim.item.shipment
-        wait = next_wait(attempt.number, self._waits)
-        if isinstance(error, DigitalPostUnavailable) and error.retry_after_seconds is not None:
-            wait = max(wait, timedelta(seconds=error.retry_after_seconds))
-        if self._clock.now() + wait > shipment.expires_at:
+        left = shipment.expires_at - self._clock.now()
+        if left <= timedelta():
             hours = round((shipment.expires_at - shipment.created_at).total_seconds() / 3600)
             return _permanent(GaveUp(hours=hours, last=error.code))
+        # The last try is at the end of its time, not up to an hour before.
+        wait = min(next_wait(claim.tries, self._waits), left)
+        if isinstance(error, DigitalPostUnavailable) and error.retry_after_seconds is not None:
+            wait = max(wait, timedelta(seconds=error.retry_after_seconds))
         return AttemptEnd(outcome=outcome, code=error.code, retry_in=wait)
 
     def _end(self, claim: Claim[Sendable], attempt: Attempt, end: AttemptEnd) -> None:
         shipment = claim.item.shipment
-        if not self._ledger.attempt_ended(claim, attempt, end):
+        if not self._ended(Answer(claim=claim, attempt=attempt, end=end)):
             return
         if end.outcome == "taken":
             log.shipped(
@@ -169,7 +205,12 @@ class Ship:
             log.failed(item=shipment.id, code=end.code or "")
 
     def _pause(self, destination: str, error: GatewayError) -> None:
-        self._paused[destination] = self._monotonic() + PAUSE.total_seconds()
+        """Once for all calls under way; the letters' time stands still meanwhile."""
+        with self._pausing:
+            if destination in self._still_paused():
+                return
+            self._paused[destination] = self._monotonic() + PAUSE.total_seconds()
+        self._ledger.more_time(destination, PAUSE)
         log.paused(
             destination=destination, code=error.code, wait_seconds=PAUSE.total_seconds()
         )
@@ -183,7 +224,10 @@ def _permanent(error: GatewayError) -> AttemptEnd:
     return AttemptEnd(outcome="permanent", code=error.code, refusal=refusal_of(error))
 
 
-def _offering(claim: Claim[Sendable], blob: Blob) -> Claim[Sendable]:
+def _offering(claim: Claim[Sendable], blob: Blob | None) -> Claim[Sendable]:
+    """The claim with the bytes it offers."""
+    if blob is None:
+        return claim
     sendable = claim.item
     shipment = replace(sendable.shipment, rendered=blob)
-    return Claim(replace(sendable, shipment=shipment), claim.fence, claim.crashes)
+    return replace(claim, item=replace(sendable, shipment=shipment))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway import log
 from gateway.errors import GatewayError, Poison
 from gateway.model.notice import Refusal
 from gateway.ports import Claim, Ledger
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 POISON_AFTER = 3
+LONGEST_BATCH = timedelta(seconds=10)
+"""Of work before its results are written; far shorter than a lease."""
 A_DAY_OF_HOURS = 24
 """Hourly tries after the first waits, before a person is asked (F13)."""
 
@@ -53,22 +59,47 @@ def next_wait(
     return base * (1 + share / 4)
 
 
-def each(
-    claims: Sequence[Claim[Any]],
-    do: Callable[[Claim[Any]], None],
+def together(
+    claims: Sequence[Claim[T]],
+    do: Callable[[Claim[T]], R],
+    write: Callable[[Sequence[tuple[Claim[T], R]]], None],
     *,
     ledger: Ledger,
     where: str,
     waits: Sequence[timedelta],
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Do every claim, and account for every way it may end.
+    """Do every claim, then write all results in one transaction; account for every way it may end.
 
     A known temporary error gives the row back; an unknown one lets the lease run out, so that the
-    crash counts, and at the third the row is held with its trace (F15). Nothing else waits for it.
+    crash counts, and at the third the row is held with its trace (F15). Nothing else waits for it: if
+    all results cannot be written together, each is written alone. What a slow neighbour would keep
+    waiting under its lease is put back, uncounted.
+
+    Returns:
+        How many were done.
     """
-    for claim in claims:
-        one(claim, do, ledger=ledger, where=where, waits=waits)
+    done: list[tuple[Claim[T], R]] = []
+    began = monotonic()
+    for place, claim in enumerate(claims):
+        if monotonic() - began > LONGEST_BATCH.total_seconds():
+            ledger.put_back(claims[place:])
+            claims = claims[:place]
+            break
+        one(claim, lambda it: done.append((it, do(it))), ledger=ledger, where=where, waits=waits)
+    try:
+        if done:
+            write(done)
+    except Exception:  # noqa: BLE001 - written again below, where every end is accounted for
+        for end in done:
+            one(end[0], _alone(write, end), ledger=ledger, where=where, waits=waits)
     return len(claims)
+
+
+def _alone(
+    write: Callable[[Sequence[tuple[Claim[T], R]]], None], end: tuple[Claim[T], R]
+) -> Callable[[Claim[T]], None]:
+    return lambda _: write([end])
 
 
 def one(
@@ -79,7 +110,7 @@ def one(
     where: str,
     waits: Sequence[timedelta],
 ) -> None:
-    """As ``each``, for one claim."""
+    """As ``together``, for one claim that is written by *do* itself."""
     try:
         if claim.crashes >= POISON_AFTER:
             _hold_as_poison(claim, ledger, where=where, trace="")
@@ -96,12 +127,11 @@ def one(
 def _give_back(
     claim: Claim[Any], ledger: Ledger, error: GatewayError, waits: Sequence[timedelta]
 ) -> None:
-    tries = claim.fence  # a fence counts the claims of its row
-    if not error.temporary or tries > len(waits) + A_DAY_OF_HOURS:
+    if not error.temporary or claim.tries > len(waits) + A_DAY_OF_HOURS:
         ledger.give_up(claim, refusal_of(error))
         log.held(item=claim.item.id, code=error.code)
         return
-    wait = next_wait(tries, waits)
+    wait = next_wait(claim.tries, waits)
     ledger.postpone(claim, wait=wait, code=error.code)
     log.postponed(item=claim.item.id, code=error.code, wait_seconds=wait.total_seconds())
 

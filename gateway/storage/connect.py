@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,13 @@ from sqlalchemy import (
     Engine,
     Executable,
     Table,
+    bindparam,
     create_engine,
     event,
+    insert,
     make_url,
     text,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -43,9 +47,14 @@ _PRAGMAS = (
     "PRAGMA busy_timeout=30000",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA journal_size_limit={64 * 1024**2}",
+    # 16 MB of log before its pages are copied home: that flushes twice more, in somebody's commit.
+    "PRAGMA wal_autocheckpoint=4000",
+    f"PRAGMA cache_size=-{16 * 1024}",
 )
 # class 53, insufficient resources: 53100 is disk_full. PostgreSQL manual, appendix A.
 _POSTGRES_DISK_FULL = "53100"
+_OF = "of_id"
+"""Name of the parameter of ``Tx.change`` that is no column."""
 
 _locks: dict[str, threading.Lock] = {}
 _locks_guard = threading.Lock()
@@ -64,11 +73,52 @@ class Tx:
 
     def insert_missing(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> set[Any]:
         """Insert *rows*, silently leaving out those that break a unique key; the *key*s that went in."""
+        return {value for (value,) in self.insert_missing_by(table, rows, keys=(key,))}
+
+    def insert_missing_by(
+        self, table: Table, rows: Sequence[Mapping[str, Any]], *, keys: tuple[str, ...]
+    ) -> set[tuple[Any, ...]]:
+        """As ``insert_missing``; the values of all *keys* of what went in."""
         if not rows:
             return set()
-        kind = postgresql.insert if self.postgres else sqlite.insert
-        statement = kind(table).on_conflict_do_nothing().returning(table.c[key])
-        return set(self.connection.execute(statement, list(rows)).scalars())
+        statement = _insert_missing(table, keys, postgres=self.postgres)
+        return {tuple(row) for row in self.connection.execute(statement, list(rows)).all()}
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, all with the same columns."""
+        if rows:
+            self.connection.execute(_insert(table, postgres=self.postgres), list(rows))
+
+    def change(self, table: Table, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Write columns to rows by their id: ``(id, {column: value})``. Rows that get the same columns
+        are one statement.
+        """
+        shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row_id, written in rows:
+            shapes.setdefault(tuple(written), []).append({_OF: row_id, **written})
+        for alike in shapes.values():
+            self.connection.execute(_change(table), alike)
+
+
+# Made once: building a statement and its cache key costs more than running it.
+
+
+@cache
+def _insert_missing(table: Table, keys: tuple[str, ...], *, postgres: bool) -> Executable:
+    kind = postgresql.insert if postgres else sqlite.insert
+    return kind(table).on_conflict_do_nothing().returning(*(table.c[key] for key in keys))
+
+
+@cache
+def _insert(table: Table, *, postgres: bool) -> Executable:
+    # With RETURNING, SQLAlchemy packs many rows into one statement: one round trip on PostgreSQL.
+    plain = insert(table)
+    return plain.returning(next(iter(table.primary_key.columns))) if postgres else plain
+
+
+@cache
+def _change(table: Table) -> Executable:
+    return update(table).where(table.c.id == bindparam(_OF))
 
 
 class Database:

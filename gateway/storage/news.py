@@ -5,11 +5,9 @@ Also the statuses of a submission's letters, which decide it and which the views
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Executable, select, text, update
 
 from gateway.model.notice import NoticeKind
 from gateway.model.shipment import Status
@@ -17,34 +15,33 @@ from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.connect import Tx
 from gateway.storage.status import FINAL, LetterStatus, ShipmentState, letter_status
-from gateway.storage.values import Row
+from gateway.storage.values import Row, by
 
 _BAD_NEWS = frozenset({Status.HELD, Status.FAILED, Status.REJECTED})
 
 
 class Progress:
-    """Letters, shipments, attempts and receipts of some submissions, loaded in four queries."""
+    """Letters, shipments, attempts and receipts of some submissions, loaded in four queries.
 
-    def __init__(self, connection: Connection, submission_ids: Sequence[str]) -> None:
-        def rows(statement: Any) -> list[Row]:
-            return list(connection.execute(statement).mappings())
+    Args:
+        whole: every column; False: only what statuses are folded from.
+    """
 
-        letters, shipments = t.letters, t.shipments
-        wanted = letters.c.submission_id.in_(submission_ids)
-        order = (letters.c.submission_id, letters.c.number)
-        self.letters = _grouped(rows(select(letters).where(wanted).order_by(*order)), "submission_id")
-        found = rows(
-            select(shipments)
-            .where(shipments.c.submission_id.in_(submission_ids))
-            .order_by(shipments.c.created_at, shipments.c.id)
-        )
-        self.shipments = _grouped(found, "letter_id")
+    def __init__(
+        self, connection: Connection, submission_ids: Sequence[str], *, whole: bool = True
+    ) -> None:
+        def rows(statement: Executable, ids: Sequence[str]) -> Sequence[Row]:
+            if not ids:
+                return []
+            return connection.execute(statement, {"ids": list(ids)}).mappings().all()
+
+        letters = rows(_LETTERS if whole else _LETTER_STATES, submission_ids)
+        self.letters = by(letters, "submission_id")
+        found = rows(_SHIPMENTS if whole else _SHIPMENT_STATES, submission_ids)
+        self.shipments = by(found, "letter_id")
         keys = values.ids(found)
-        attempts = select(t.attempts).where(t.attempts.c.shipment_id.in_(keys))
-        columns = [column for column in t.receipts.c if column.name != "raw"]
-        receipts = select(*columns).where(t.receipts.c.shipment_id.in_(keys))
-        self.attempts = _grouped(rows(attempts.order_by(t.attempts.c.number)), "shipment_id")
-        self.receipts = _grouped(rows(receipts.order_by(t.receipts.c.id)), "shipment_id")
+        self.attempts = by(rows(_ATTEMPTS, keys), "shipment_id")
+        self.receipts = by(rows(_RECEIPTS, keys), "shipment_id")
 
     def status(self, letter: Row) -> LetterStatus:
         return letter_status(letter["state"], map(self.state, self.shipments[letter["id"]]))
@@ -62,44 +59,49 @@ class Progress:
         )
 
 
-def tell(tx: Tx, submission_id: str) -> None:
-    """Make the notice ``held`` or ``final`` due if nothing more happens by itself. Call it, holding the
-    submission's lock, after every write that may have been the last one.
+def tell(tx: Tx, submission_ids: Collection[str]) -> None:
+    """Make the notices ``held`` or ``final`` due where nothing more happens by itself. Call it, holding
+    the submissions' locks, after every write that may have been the last one.
     """
-    if _still_sending(tx, submission_id):
-        return
-    row = _submission(tx, submission_id)
+    quiet = sorted({*submission_ids} - _still_sending(tx, submission_ids))
+    rows = [row for row in _submissions(tx, quiet) if _is_told(row)]
+    progress = Progress(tx.connection, values.ids(rows), whole=False)
+    kinds = [(row, _news(row, {one.whole for one in progress.statuses(row["id"])})) for row in rows]
+    _due(tx, [(row, kind) for row, kind in kinds if kind is not None])
+
+
+def _news(row: Row, statuses: set[Status]) -> NoticeKind | None:
+    """The notice that is due about a submission whose letters have these *statuses*; None: not yet."""
     if row["state"] in ("held", "rejected"):
-        _due(tx, row, "held" if row["state"] == "held" else "final")
-        return
-    statuses = {one.whole for one in Progress(tx.connection, [submission_id]).statuses(submission_id)}
+        return "held" if row["state"] == "held" else "final"
     if not statuses or not statuses <= FINAL:
-        return
+        return None
     if row["wish"] == "errors" and statuses.isdisjoint(_BAD_NEWS):
-        return
-    _due(tx, row, "held" if Status.HELD in statuses else "final")
+        return None
+    return "held" if Status.HELD in statuses else "final"
 
 
-def _still_sending(tx: Tx, submission_id: str) -> bool:
+def _still_sending(tx: Tx, submission_ids: Collection[str]) -> set[str]:
     """A cheap no, so that the end of each of 5,000 letters does not look at all the others."""
-    columns = t.shipments.c
-    moving = select(columns.id).where(
-        columns.submission_id == submission_id, t.OPEN_OR_WAITING, columns.kind == "send"
-    )
-    return tx.run(moving.limit(1)).first() is not None
+    if not submission_ids:
+        return set()
+    # One look-up for each, which stops at the first row found.
+    return set(tx.run(_MOVING, {"ids": list(submission_ids)}).scalars())
 
 
-def tell_received(tx: Tx, submission_id: str) -> None:
-    """Letters were read; for the submitter who wants all news."""
-    _due(tx, _submission(tx, submission_id), "received")
+def tell_received(tx: Tx, submission_ids: Sequence[str]) -> None:
+    """Letters were read; for submitters who want all news."""
+    _due(tx, [(row, "received") for row in _submissions(tx, submission_ids) if _is_told(row)])
 
 
-def tell_again(tx: Tx, submission_id: str) -> None:
+def tell_again(tx: Tx, submission_ids: Sequence[str]) -> None:
     """Something that was told is open again: its end will be news once more."""
+    if not submission_ids:
+        return
     tx.run(
         update(t.notices)
         .where(
-            t.notices.c.submission_id == submission_id,
+            t.notices.c.submission_id.in_(submission_ids),
             t.notices.c.kind.in_(("held", "final")),
             t.notices.c.state == "sent",
         )
@@ -107,36 +109,75 @@ def tell_again(tx: Tx, submission_id: str) -> None:
     )
 
 
-def _due(tx: Tx, submission: Row, kind: NoticeKind) -> None:
+def _is_told(submission: Row) -> bool:
+    return bool(submission["reply_to"] and not submission["automatic"] and not submission["silent"])
+
+
+def _due(tx: Tx, news: Sequence[tuple[Row, NoticeKind]]) -> None:
     """Once: a notice that is due, sent or held already stays as it is."""
-    if not submission["reply_to"] or submission["automatic"] or submission["silent"]:
-        return
-    notice_id = f"{submission['id']}.{kind}"
-    row = {
-        "id": notice_id,
-        "state": "due",
-        "due_at": tx.now,
-        "submission_id": submission["id"],
-        "kind": kind,
-        "to": submission["reply_to"],
-        "created_at": tx.now,
-    }
-    if not tx.insert_missing(t.notices, [row], key="id"):
+    rows = [
+        {
+            "id": f"{submission['id']}.{kind}",
+            "state": "due",
+            "due_at": tx.now,
+            "submission_id": submission["id"],
+            "kind": kind,
+            "to": submission["reply_to"],
+            "created_at": tx.now,
+        }
+        for submission, kind in news
+    ]
+    known = [row["id"] for row in rows]
+    known = sorted({*known} - tx.insert_missing(t.notices, rows, key="id"))
+    if known:
         tx.run(
             update(t.notices)
-            .where(t.notices.c.id == notice_id, t.notices.c.state == "again")
+            .where(t.notices.c.id.in_(known), t.notices.c.state == "again")
             .values(state="due", due_at=tx.now)
         )
 
 
-def _submission(tx: Tx, submission_id: str) -> Row:
-    """Without its bytes, which may be a quarter of a megabyte."""
-    columns = [column for column in t.submissions.c if column.name != "raw"]
-    return tx.run(select(*columns).where(t.submissions.c.id == submission_id)).mappings().one()
+def _submissions(tx: Tx, submission_ids: Sequence[str]) -> Sequence[Row]:
+    """What decides whether and where news goes."""
+    if not submission_ids:
+        return []
+    return tx.run(_TOLD, {"ids": list(submission_ids)}).mappings().all()
 
 
-def _grouped(rows: Sequence[Row], by: str) -> defaultdict[Any, list[Row]]:
-    groups: defaultdict[Any, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row[by]].append(row)
-    return groups
+_OF_LETTERS = t.letters.c.submission_id.in_(t.IDS)
+_OF_SHIPMENTS = t.shipments.c.submission_id.in_(t.IDS)
+_LETTERS_IN_ORDER = (t.letters.c.submission_id, t.letters.c.number)
+_SHIPMENTS_IN_ORDER = (t.shipments.c.created_at, t.shipments.c.id)
+_LETTERS = select(t.letters).where(_OF_LETTERS).order_by(*_LETTERS_IN_ORDER)
+_LETTER_STATES = (
+    select(t.letters.c.id, t.letters.c.submission_id, t.letters.c.state)
+    .where(_OF_LETTERS)
+    .order_by(*_LETTERS_IN_ORDER)
+)
+_SHIPMENTS = select(t.shipments).where(_OF_SHIPMENTS).order_by(*_SHIPMENTS_IN_ORDER)
+_SHIPMENT_STATES = (
+    select(*(t.shipments.c[name] for name in ("id", "letter_id", "kind", "part", "state")))
+    .where(_OF_SHIPMENTS)
+    .order_by(*_SHIPMENTS_IN_ORDER)
+)
+_ATTEMPTS = (
+    select(t.attempts).where(t.attempts.c.shipment_id.in_(t.IDS)).order_by(t.attempts.c.number)
+)
+_RECEIPTS = (
+    select(*(one for one in t.receipts.c if one.name != "raw"))
+    .where(t.receipts.c.shipment_id.in_(t.IDS))
+    .order_by(t.receipts.c.id)
+)
+_MOVING = select(t.submissions.c.id).where(
+    t.submissions.c.id.in_(t.IDS),
+    select(t.shipments.c.id)
+    .where(
+        t.shipments.c.submission_id == t.submissions.c.id,
+        text("shipments.state IN ('open', 'waiting')"),
+        t.shipments.c.kind == "send",
+    )
+    .exists(),
+)
+_TOLD = select(
+    *(t.submissions.c[name] for name in ("id", "state", "wish", "reply_to", "automatic", "silent"))
+).where(t.submissions.c.id.in_(t.IDS))

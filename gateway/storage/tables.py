@@ -8,8 +8,11 @@ neither well nor badly. What a shipment's delivery is, is never stored: see ``mo
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     ForeignKey,
@@ -21,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     text,
 )
 
@@ -41,6 +45,11 @@ DIGEST = String(64)
 HELD = text("state = 'held'")
 HELD_OR_FAILED = text("state IN ('held', 'failed')")
 OPEN_OR_WAITING = text("state IN ('open', 'waiting')")
+RELEASED = text("verb = 'release'")
+
+
+IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+"""``.where(column.in_(IDS))``, so that a statement is built once: it takes ``{"ids": [...]}``."""
 
 
 def _partial(name: str, *columns: str, only: str) -> Index:
@@ -55,6 +64,7 @@ def _queue() -> tuple[Column[object], ...]:
         Column("lease_until", Utc),
         Column("fence", Integer, nullable=False, server_default="0"),
         Column("crashes", Integer, nullable=False, server_default="0"),
+        Column("spent", Integer, nullable=False, server_default="0"),  # claims before it was due anew
         Column("code", Words),  # of the last postponement
         Column("refusal", Json),
         Column("trace", Words),
@@ -217,6 +227,7 @@ audit = Table(
     Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False, index=True),
     Column("item", String(200), nullable=False),
     Column("reason", Words, nullable=False),
+    _partial("ix_audit_released", "item", only=RELEASED.text),
 )
 
 source_leases = Table(

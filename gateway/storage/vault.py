@@ -1,8 +1,8 @@
 """Bytes on the local disk, by their SHA-256, such that a named blob survives a power cut.
 
 Written beside (``tmp/``, same file system), flushed, renamed, then the folder is flushed: without the
-last step a rename was lost in 5 of 40 power cuts (reference, security.md, S4). A folder that was made
-on the way is flushed into its parent too.
+last step a rename was lost in 5 of 40 power cuts (reference, security.md, S4). The folders are all made,
+and flushed into their parent, when the vault is opened: no blob waits for a folder.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class LocalVault:
     """A vault under the folder *root*, which is made if missing. Safe to share between threads.
 
-    Content lies at ``ab/cd/abcd…``; ``tmp/`` holds what is being written, ``scratch/`` what is
-    being read. All must be one local file system.
+    Content lies at ``ab/abcd…``; ``tmp/`` holds what is being written, ``scratch/`` what is being
+    read. All must be one local file system.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self._tmp = self.root / "tmp"
         self._scratch = self.root / "scratch"
-        self._flushed: set[str] = set()
+        shelves = [self.root / f"{number:02x}" for number in range(256)]
         with _answering():
-            for folder in (self.root, self._tmp, self._scratch):
+            for folder in (self.root, self._tmp, self._scratch, *shelves):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _flush_folder(self.root.parent)
             _flush_folder(self.root)
@@ -97,11 +97,23 @@ class LocalVault:
         room = os.statvfs(self.root)
         return room.f_bavail * room.f_frsize
 
-    def forget(self, digest: str) -> None:
-        self._place(digest).unlink(missing_ok=True)
+    def forget(self, digest: str, *, unless_since: datetime | None = None) -> bool:
+        place = self._place(digest)
+        aside = self._tmp / secrets.token_hex(16)
+        # Looked at only when nobody can find it any more: whoever puts the same bytes at this moment
+        # either made them young before, or does not find them and writes them anew.
+        with _answering(), suppress(FileNotFoundError):
+            place.rename(aside)
+            if unless_since is not None and aside.stat().st_mtime >= unless_since.timestamp():
+                aside.rename(place)
+                _flush_folder(place.parent)
+                return False
+            aside.unlink()
+            return True
+        return False
 
     def digests(self) -> Iterator[tuple[str, datetime]]:
-        for file in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
+        for file in self.root.glob("[0-9a-f][0-9a-f]/*"):
             with suppress(FileNotFoundError):  # forgotten meanwhile
                 yield file.name, datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
@@ -127,11 +139,16 @@ class LocalVault:
             folder.mkdir(mode=0o700)
         try:
             yield folder
+        except OSError as error:
+            # Of the reader, who knows no errors of ours.
+            if error.errno in _NO_ROOM:
+                raise DiskFull() from None
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _place(self, digest: str) -> Path:
-        return self.root / digest[:2] / digest[2:4] / digest
+        return self.root / digest[:2] / digest
 
     def _kept_again(self, blob: Blob) -> bool:
         """Whether *blob* is here, whole; then its age starts anew, so that no sweep takes it."""
@@ -145,7 +162,6 @@ class LocalVault:
             except FileNotFoundError:
                 return False
             # Another thread may have renamed it just now, and not flushed the folder yet.
-            self._make_folder(blob.digest)
             _flush_folder(place.parent)
         return True
 
@@ -176,26 +192,11 @@ class LocalVault:
     def _name(self, file: Path, digest: str) -> None:
         """Give the flushed *file* its name, and make that name survive a power cut."""
         place = self._place(digest)
-        self._make_folder(digest)
         rehearsal.at("vault.written")
         file.rename(place)
         # The age of a blob counts from here, also for bytes that were known but unnamed for long.
         os.utime(place)
         _flush_folder(place.parent)
-
-    def _make_folder(self, digest: str) -> None:
-        """Make the folder for *digest*; on return both its levels would survive a power cut.
-
-        A folder that exists may have been made a moment ago and not be flushed, so what counts is
-        what this process has flushed itself.
-        """
-        if digest[:4] in self._flushed:
-            return
-        inner = self._place(digest).parent
-        for folder in (inner.parent, inner):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            _flush_folder(folder.parent)
-        self._flushed.add(digest[:4])
 
 
 class LocalWriter:

@@ -19,7 +19,7 @@ from gateway.documents.process import ReaderProcess
 from gateway.egress.archive_builtin import BuiltinArchive
 from gateway.egress.digital_post import DigitalPost
 from gateway.egress.mail import SmtpMailOut
-from gateway.errors import ConfigError, NotAllowedNow
+from gateway.errors import ConfigError, HomeInUse
 from gateway.ingress.smtp.server import SmtpServer
 from gateway.model.shipment import ShipmentKind
 from gateway.notices.render import NoticeRenderer
@@ -52,7 +52,7 @@ class Gateway:
     """The whole gateway of one home, in one process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Open everything. Raises ConfigError, LedgerUnavailable, NotAllowedNow."""
+        """Open everything. Raises ConfigError, LedgerUnavailable, HomeInUse."""
         self.node = f"{socket.gethostname()}:{os.getpid()}"
         self._lock = _only_one(settings)
         self._ledger = open_ledger(settings)
@@ -85,7 +85,7 @@ class Gateway:
             await self.stop()
             raise ConfigError(
                 problems="gateway.toml, [smtp] host, port, tls_port: expected an address to listen at, "
-                f"found one that is taken or not ours ({error.strerror})."
+                f"found one that is taken or not ours ({os.strerror(error.errno or 0)})."
             ) from None
 
     async def stop(self) -> None:
@@ -221,5 +221,5 @@ def _only_one(settings: Settings) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise NotAllowedNow(what="Another gateway runs in this home already.") from None
+        raise HomeInUse() from None
     return handle

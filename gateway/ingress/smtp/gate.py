@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from ipaddress import IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
 from gateway.config.settings import AddressRule, NoticeWish, Settings, Smtp
@@ -212,10 +213,15 @@ def _domain(address: str) -> str:
 
 
 def _inside(address: str, networks: Sequence[object]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)  # type: ignore[operator]
+
+
+# A mail server that hands over a thousand letters has one address.
+@lru_cache(maxsize=256)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        return any(parsed.ipv4_mapped in network for network in networks)  # type: ignore[operator]
-    return any(parsed in network for network in networks)  # type: ignore[operator]
+        return None
+    return (parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed

@@ -97,8 +97,14 @@ class Incoming:
             raw = b"".join(self._let_go())
             self._hash(raw)
             return raw, None
-        await self._spill()
-        blob = await self._in_thread(self._writer.commit)
+        parts = self._let_go()
+        writer = self._writer
+
+        def finish() -> Blob:
+            self._write(parts)
+            return writer.commit()
+
+        blob = await self._in_thread(finish)
         self._writer = None
         return None, blob
 
@@ -184,15 +190,15 @@ class Incoming:
     async def _spill(self) -> None:
         """What is held goes into the vault."""
         parts = self._let_go()
+        await self._in_thread(lambda: self._write(parts))
 
-        def write() -> None:
-            block = b"".join(parts)
-            self._hash(block)
-            if self._writer is None:
-                self._writer = self._reception.vault.writer()
-            self._writer.write(block)
-
-        await self._in_thread(write)
+    def _write(self, parts: list[bytes]) -> None:
+        """In a worker thread."""
+        block = b"".join(parts)
+        self._hash(block)
+        if self._writer is None:
+            self._writer = self._reception.vault.writer()
+        self._writer.write(block)
 
     def _hash(self, block: bytes) -> None:
         """Into the identity goes the body; of the header, only its stable fields are in already."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Executable, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.submission import Accepted, Arrival, new_submission_id
 from gateway.storage import tables as t
@@ -52,11 +53,10 @@ class Accepting(Part):
             new_id = new_submission_id(row["received_at"])
             fresh[place] = {"id": new_id, **row}
             under_reference.append(_Known(new_id, row["identity"], row["recipients_digest"]))
-        written = tx.insert_missing(t.submissions, list(fresh.values()), key="id")
+        lost = _insert(tx, list(fresh.values()))
         for place, row in fresh.items():
-            if row["id"] in written:
+            if row["id"] not in lost:
                 answers[place] = Accepted(row["id"], "new")
-        lost = {row["id"] for row in fresh.values()} - written
         answers.update((p, a) for p, a in repeats.items() if a.submission_id not in lost)
 
 
@@ -70,18 +70,41 @@ def _judged(row: Mapping[str, Any], known: Sequence[_Known]) -> Accepted | None:
     return None
 
 
-def _known(tx: Tx, reference_keys: set[str]) -> dict[str, list[_Known]]:
-    columns = t.submissions.c
-    found = tx.run(
-        select(columns.reference_key, columns.id, columns.identity, columns.recipients_digest)
-        .where(columns.reference_key.in_(reference_keys))
-        .order_by(columns.received_at, columns.id)
+# Made once: building a statement and its cache key costs more than running it.
+_UNDER_REFERENCES = (
+    select(
+        t.submissions.c.reference_key,
+        t.submissions.c.id,
+        t.submissions.c.identity,
+        t.submissions.c.recipients_digest,
     )
+    .where(t.submissions.c.reference_key.in_(t.IDS))
+    .order_by(t.submissions.c.received_at, t.submissions.c.id)
+)
+_WRITTEN = select(t.submissions.c.id, t.submissions.c.reference_key).where(
+    t.submissions.c.id.in_(t.IDS)
+)
+_INSERT: dict[bool, Executable] = {
+    postgres: kind(t.submissions).on_conflict_do_nothing()
+    for postgres, kind in ((False, sqlite.insert), (True, postgresql.insert))
+}
+
+
+def _known(tx: Tx, reference_keys: set[str]) -> dict[str, list[_Known]]:
     known: dict[str, list[_Known]] = {}
-    for row in found.mappings():
-        one = _Known(row["id"], row["identity"], row["recipients_digest"])
-        known.setdefault(row["reference_key"], []).append(one)
+    for row in tx.run(_UNDER_REFERENCES, {"ids": list(reference_keys)}):
+        one = _Known(row.id, row.identity, row.recipients_digest)
+        known.setdefault(row.reference_key, []).append(one)
     return known
+
+
+def _insert(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ids of those of *rows* that did not go in: the id was taken, or another node was quicker."""
+    if not rows or tx.run(_INSERT[tx.postgres], rows).rowcount == len(rows):
+        return set()
+    found = tx.run(_WRITTEN, {"ids": [row["id"] for row in rows]})
+    ours = {(row.id, row.reference_key) for row in found}
+    return {row["id"] for row in rows if (row["id"], row["reference_key"]) not in ours}
 
 
 def _note_repeats(tx: Tx, answers: Iterable[Accepted]) -> None:

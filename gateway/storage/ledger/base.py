@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Table, func, or_, select, update
 
 from gateway.model.letter import Letter
 from gateway.model.notice import Notice, Refusal
@@ -36,7 +39,17 @@ class Part:
         self._retry_give_up = retry_give_up
 
     def _claim(self, tx: Tx, table: Table, limit: int, *also: ColumnElement[bool]) -> list[Row]:
-        """Up to *limit* due rows of *table*, oldest first, now ours for the length of a lease."""
+        """Up to *limit* due rows of *table*, oldest first, now ours for the length of a lease.
+
+        Rows under which a process died come alone and last. Otherwise one that kills the process would
+        take everything that was claimed beside it along, three times, and all would be held as poison.
+        """
+        healthy = self._claim_where(tx, table, limit, table.c.crashes == 0, *also)
+        return healthy or self._claim_where(tx, table, 1, table.c.crashes > 0, *also)
+
+    def _claim_where(
+        self, tx: Tx, table: Table, limit: int, *also: ColumnElement[bool]
+    ) -> list[Row]:
         free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
         due = (
             select(table.c.id)
@@ -56,7 +69,7 @@ class Part:
             )
             .returning(*table.c)
         )
-        return sorted(claimed.mappings(), key=lambda row: (row["due_at"], row["id"]))
+        return sorted(claimed.mappings().all(), key=lambda row: (row["due_at"], row["id"]))
 
     def free_claims_of_the_dead(self) -> None:
         """Free what a killed process had claimed, instead of waiting for its leases to run out.
@@ -69,6 +82,28 @@ class Part:
                 return
             for table in (t.submissions, t.letters, t.shipments, t.notices):
                 tx.run(update(table).where(table.c.lease_until.is_not(None)).values(lease_until=None))
+
+    def put_back(self, claims: Sequence[Claim[Any]]) -> None:
+        """See ``ports.Ledger.put_back``. The fence stays spent, and counts as no try."""
+        with self._database.write() as tx:
+            for table, alike in groupby(claims, key=lambda claim: queue_of(claim)[0]):
+                mine = list(alike)
+                rows = in_hand(tx, mine)
+                tx.change(
+                    table,
+                    [
+                        (
+                            row["id"],
+                            {
+                                "lease_until": None,
+                                "crashes": claim.crashes,
+                                "spent": claim.fence - claim.tries + 1,
+                            },
+                        )
+                        for claim, row in zip(mine, rows, strict=True)
+                        if row is not None
+                    ],
+                )
 
     def postpone(self, claim: Claim[Any], *, wait: timedelta, code: str) -> bool:
         """Give the row back, due again after *wait*."""
@@ -86,13 +121,13 @@ class Part:
             if not end_claim(tx, table, item, claim.fence, due_at=None, ended_at=tx.now, **values):
                 return False
             note(tx, submission_id, item, "held", refusal.code)
-            tell(tx, submission_id)
+            tell(tx, [submission_id])
             return True
 
 
 def made(row: Row, item: Any) -> Claim[Any]:
     """The claim on *row*; crashes are those of earlier claims, not of this one."""
-    return Claim(item, row["fence"], row["crashes"] - 1)
+    return Claim(item, row["fence"], row["crashes"] - 1, row["fence"] - row["spent"])
 
 
 def queue_of(claim: Claim[Any]) -> tuple[Table, str]:
@@ -123,6 +158,36 @@ def ours(table: Table, item: str, fence: int) -> ColumnElement[bool]:
     return (table.c.id == item) & (table.c.fence == fence) & table.c.lease_until.is_not(None)
 
 
+def in_hand(
+    tx: Tx, claims: Sequence[Claim[Any]], *, also_ended: bool = False, also: tuple[str, ...] = ()
+) -> list[Row | None]:
+    """For each of *claims* (all on one table) its row while the claim is alive: ``id, fence, state``.
+    No other node touches these rows until the transaction ends.
+
+    Args:
+        also_ended: count in what left its queue while we had it (a receipt came during the call).
+        also: further columns.
+    """
+    if not claims:
+        return []
+    table, _ = queue_of(claims[0])
+    ids = [queue_of(claim)[1] for claim in claims]
+    found = tx.run(_in_hand(table, also, also_ended=also_ended), {"ids": ids}).mappings().all()
+    rows = {(row["id"], row["fence"]): row for row in found}
+    return [rows.get((item, claim.fence)) for item, claim in zip(ids, claims, strict=True)]
+
+
+@cache
+def _in_hand(table: Table, also: tuple[str, ...], *, also_ended: bool) -> Executable:
+    columns = table.c
+    wanted = select(*(columns[name] for name in ("id", "fence", "state", *also))).where(
+        columns.id.in_(t.IDS), columns.lease_until.is_not(None)
+    )
+    if not also_ended:
+        wanted = wanted.where(columns.due_at.is_not(None))
+    return wanted.order_by(columns.id).with_for_update(key_share=True)
+
+
 def end_claim(tx: Tx, table: Table, item: str, fence: int, **values: Any) -> bool:
     """Write *values* and end the claim; False, and nothing written, if it is not ours any more."""
     done = tx.run(
@@ -139,20 +204,47 @@ def lock_submissions(tx: Tx, submission_ids: Sequence[str]) -> None:
     ring. SQLite has one writer anyway.
     """
     if tx.postgres and submission_ids:
-        tx.run(
-            select(t.submissions.c.id)
-            .where(t.submissions.c.id.in_(set(submission_ids)))
-            .order_by(t.submissions.c.id)
-            .with_for_update(key_share=True)
-        ).all()
+        tx.run(_LOCK, {"ids": sorted(set(submission_ids))}).all()
+
+
+_LOCK = (
+    select(t.submissions.c.id)
+    .where(t.submissions.c.id.in_(t.IDS))
+    .order_by(t.submissions.c.id)
+    .with_for_update(key_share=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the history: what happened to which item."""
+
+    submission_id: str
+    item: str
+    verb: str
+    reason: str = ""
 
 
 def note(tx: Tx, submission_id: str, item: str, verb: str, reason: str = "", *, actor: str = US) -> None:
     """One line of the history."""
-    tx.run(
-        insert(t.audit).values(
-            at=tx.now, actor=actor, verb=verb, submission_id=submission_id, item=item, reason=reason
-        )
+    notes(tx, [Line(submission_id, item, verb, reason)], actor=actor)
+
+
+def notes(tx: Tx, lines: Iterable[Line], *, actor: str = US) -> None:
+    """Many lines of the history."""
+    tx.insert(
+        t.audit,
+        [
+            {
+                "at": tx.now,
+                "actor": actor,
+                "verb": line.verb,
+                "submission_id": line.submission_id,
+                "item": line.item,
+                "reason": line.reason,
+            }
+            for line in lines
+        ],
     )
 
 

@@ -145,8 +145,8 @@ class Operating(Part):
                 tx.run(update(table).where(table.c.id == row_id).values(lease_until=None, **written))
                 note(tx, submission_id, row_id, verb, why, actor=actor)
             if verb in ("retry", "release"):
-                tell_again(tx, submission_id)
-            tell(tx, submission_id)
+                tell_again(tx, [submission_id])
+            tell(tx, [submission_id])
             return [row_id for _, row_id, _ in plan.changes]
 
 
@@ -183,6 +183,7 @@ def _due(tx: Tx, state: str, row: Row) -> dict[str, Any]:
         "state": state,
         "due_at": due_at,
         "crashes": 0,
+        "spent": row["fence"],
         "code": None,
         "refusal": None,
         "trace": None,

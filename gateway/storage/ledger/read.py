@@ -9,11 +9,11 @@ from typing import Any
 from gateway.model.letter import Letter
 from gateway.model.notice import Refusal
 from gateway.model.submission import Blob, Submission
-from gateway.ports import Claim
+from gateway.ports import Claim, ReadEnd
 from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.connect import Tx
-from gateway.storage.ledger.base import Part, end_claim, lock_submissions, made, note
+from gateway.storage.ledger.base import Line, Part, in_hand, lock_submissions, made, notes
 from gateway.storage.news import tell, tell_received
 from gateway.storage.values import digest_of
 
@@ -37,20 +37,8 @@ class Reading(Part):
         raw: Blob | None = None,
     ) -> bool:
         """See ``ports.Ledger.read_done``."""
-        submission = claim.item
-        with self._database.write() as tx:
-            lock_submissions(tx, [submission.id])
-            if not _leave(tx, claim, raw, state="read", title=title, notes=list(notes)):
-                return False
-            rows = _letter_rows(tx, submission, letters)
-            written = tx.insert_missing(t.letters, rows, key="id")
-            note(tx, submission.id, submission.id, "read", f"{len(written)} letters")
-            for row in rows:
-                if row["id"] not in written:
-                    note(tx, submission.id, row["id"], "twin")
-            if written and submission.envelope.submitter.wish == "all":
-                tell_received(tx, submission.id)
-            return True
+        end = ReadEnd(title=title, letters=letters, notes=notes, raw=raw)
+        return self.reads_ended([(claim, end)])[0]
 
     def read_refused(
         self,
@@ -62,24 +50,50 @@ class Reading(Part):
         raw: Blob | None = None,
     ) -> bool:
         """See ``ports.Ledger.read_refused``."""
-        submission_id = claim.item.id
+        end = ReadEnd(title=title, refusal=refusal, silent=silent, raw=raw)
+        return self.reads_ended([(claim, end)])[0]
+
+    def reads_ended(self, ends: Sequence[tuple[Claim[Submission], ReadEnd]]) -> list[bool]:
+        """See ``ports.Ledger.reads_ended``."""
+        claims = [claim for claim, _ in ends]
         with self._database.write() as tx:
-            lock_submissions(tx, [submission_id])
-            stored = values.refusal_row(refusal)
-            if not _leave(
-                tx, claim, raw, state="rejected", title=title, silent=silent, refusal=stored, ended_at=tx.now
-            ):
-                return False
-            note(tx, submission_id, submission_id, "rejected", refusal.code)
-            tell(tx, submission_id)
-            return True
+            lock_submissions(tx, [claim.item.id for claim in claims])
+            alive = [row is not None for row in in_hand(tx, claims)]
+            mine = [(claim.item, end) for (claim, end), ours in zip(ends, alive, strict=True) if ours]
+            tx.change(t.submissions, [(submission.id, _left(tx, end)) for submission, end in mine])
+            _write_letters(tx, [one for one in mine if one[1].refusal is None])
+            refused = [(one.id, end.refusal) for one, end in mine if end.refusal is not None]
+            notes(tx, [Line(one, one, "rejected", refusal.code) for one, refusal in refused])
+            tell(tx, [one for one, _ in refused])
+        return alive
 
 
-def _leave(tx: Tx, claim: Claim[Submission], raw: Blob | None, **written: Any) -> bool:
-    """The submission leaves the queue; bytes that rode in its row are where *raw* says."""
-    if raw is not None:
-        written |= {"raw": None, "digest": raw.digest, "blob_size": raw.size_bytes}
-    return end_claim(tx, t.submissions, claim.item.id, claim.fence, due_at=None, **written)
+def _left(tx: Tx, end: ReadEnd) -> dict[str, Any]:
+    """The submission leaves the queue; bytes that rode in its row are where ``raw`` says."""
+    written: dict[str, Any] = {"lease_until": None, "crashes": 0, "due_at": None, "title": end.title}
+    if end.refusal is None:
+        written |= {"state": "read", "notes": list(end.notes)}
+    else:
+        refusal = values.refusal_row(end.refusal)
+        written |= {"state": "rejected", "silent": end.silent, "refusal": refusal, "ended_at": tx.now}
+    if end.raw is not None:
+        written |= {"raw": None, "digest": end.raw.digest, "blob_size": end.raw.size_bytes}
+    return written
+
+
+def _write_letters(tx: Tx, done: Sequence[tuple[Submission, ReadEnd]]) -> None:
+    rows = [_letter_rows(tx, submission, end.letters) for submission, end in done]
+    written = tx.insert_missing(t.letters, [row for each in rows for row in each], key="id")
+    lines: list[Line] = []
+    news: list[str] = []
+    for (submission, _), own in zip(done, rows, strict=True):
+        twins = [row["id"] for row in own if row["id"] not in written]
+        lines.append(Line(submission.id, submission.id, "read", f"{len(own) - len(twins)} letters"))
+        lines += [Line(submission.id, twin, "twin") for twin in twins]
+        if len(twins) < len(own) and submission.envelope.submitter.wish == "all":
+            news.append(submission.id)
+    notes(tx, lines)
+    tell_received(tx, news)
 
 
 def _letter_rows(tx: Tx, submission: Submission, letters: Sequence[Letter]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +14,13 @@ from gateway.model.shipment import Receipt, Status, delivery
 from gateway.ports import ReceiptOutcome
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.columns import storable
 from gateway.storage.connect import Tx
-from gateway.storage.ledger.base import Part, lock_submissions, note
+from gateway.storage.ledger.base import Line, Part, lock_submissions, notes
 from gateway.storage.news import tell, tell_again
-from gateway.storage.values import Row
+from gateway.storage.values import Row, by
 
-_FINAL_VERDICTS = ("completed", "refused")
+FINAL_VERDICTS = ("completed", "refused")
 
 
 class Settling(Part):
@@ -29,19 +30,17 @@ class Settling(Part):
         """See ``ports.Ledger.add_receipts``. A shipment being sent at this moment is ended as well; the
         sender's answer is then only kept as an attempt.
         """
-        columns = t.shipments.c
         with self._database.write() as tx:
-            keys = {receipt.key.lower() for receipt in receipts}
-            wanted = select(columns.id, columns.letter_id, columns.submission_id)
-            about = tx.run(wanted.where(columns.key.in_(keys))).mappings().all()
-            lock_submissions(tx, [row["submission_id"] for row in about])
-            outcomes = store(tx, receipts)
+            named = _named(tx, receipts)
+            lock_submissions(tx, [row["submission_id"] for row in named.values()])
+            outcomes = store(tx, receipts, named)
             changed = {outcome.shipment_id for outcome in outcomes if outcome.news}
-            for row in about:
-                if row["id"] in changed:
-                    settle(tx, row["id"])
-                    release_receipts_to_archive(tx, row["letter_id"], self._retry_give_up)
-                    tell(tx, row["submission_id"])
+            about = [row for row in named.values() if row["id"] in changed]
+            settle(tx, values.ids(about))
+            release_receipts_to_archive(
+                tx, [row["letter_id"] for row in about], self._retry_give_up
+            )
+            tell(tx, [row["submission_id"] for row in about])
             return outcomes
 
     def overdue_receipts(self, older_than: timedelta, limit: int) -> list[str]:
@@ -63,73 +62,127 @@ class Settling(Part):
                 .returning(columns.id, columns.submission_id, columns.taken_at)
             )
             found = sorted(reported.mappings(), key=lambda row: (row["taken_at"], row["id"]))
-            for row in found:
-                note(tx, row["submission_id"], row["id"], "overdue")
+            notes(tx, [Line(row["submission_id"], row["id"], "overdue") for row in found])
             return values.ids(found)
 
 
-def store(tx: Tx, receipts: Sequence[Receipt]) -> list[ReceiptOutcome]:
-    """Write *receipts* by (source, source_id), each with the shipment its key names, if any."""
-    keys = {receipt.key.lower() for receipt in receipts}
-    columns = t.shipments.c
-    found = tx.run(select(t.shipments).where(columns.key.in_(keys))).mappings()
-    shipments = {row["key"]: (row["id"], row["submission_id"]) for row in found}
+def store(
+    tx: Tx, receipts: Sequence[Receipt], named: Mapping[str, Row] | None = None
+) -> list[ReceiptOutcome]:
+    """Write *receipts* by (source, source_id), each with the shipment its key names, if any.
+
+    Args:
+        named: those shipments by key, if they are known already.
+    """
+    named = _named(tx, receipts) if named is None else named
+    new = _insert(tx, receipts, named)
     outcomes = []
+    lines = []
     for receipt in receipts:
-        shipment, submission = shipments.get(receipt.key.lower(), (None, None))
-        news = bool(tx.insert_missing(t.receipts, [_row(tx, receipt, shipment)], key="id"))
-        outcomes.append(ReceiptOutcome(known=shipment is not None, news=news, shipment_id=shipment))
-        if news and shipment is not None and submission is not None:
+        shipment = named.get(receipt.key.lower())
+        name = (receipt.source, storable(receipt.source_id))
+        news = name in new
+        new.discard(name)  # the same once more in one batch is no news
+        shipment_id = shipment["id"] if shipment else None
+        outcomes.append(ReceiptOutcome(known=shipment is not None, news=news, shipment_id=shipment_id))
+        if news and shipment:
             told = f"{receipt.kind} {receipt.verdict} {receipt.remote_code or ''}".rstrip()
-            note(tx, submission, shipment, "receipt", told)
+            lines.append(Line(shipment["submission_id"], shipment["id"], "receipt", told))
+    notes(tx, lines)
     return outcomes
 
 
-def settle(tx: Tx, shipment_id: str) -> None:
-    """Bring a sending's queue state in line with its delivery, folded from all attempts and receipts."""
-    row = tx.run(select(t.shipments).where(t.shipments.c.id == shipment_id)).mappings().one()
-    if row["kind"] != "send":
+def settle(tx: Tx, shipment_ids: Sequence[str]) -> None:
+    """Bring the queue states of sendings in line with their deliveries, folded from all attempts and
+    receipts.
+    """
+    if not shipment_ids:
         return
-    attempts = tx.run(select(t.attempts).where(t.attempts.c.shipment_id == shipment_id)).mappings().all()
-    receipts = tx.run(
-        select(t.receipts).where(t.receipts.c.shipment_id == shipment_id).order_by(t.receipts.c.id)
-    )
-    said = [values.receipt(one) for one in receipts.mappings()]
-    if {*_FINAL_VERDICTS} <= {one.verdict for one in said}:
-        note(tx, row["submission_id"], shipment_id, "contradiction", "completed and refused")
-    change = _change(tx, row, delivery([values.attempt(one) for one in attempts], said), said)
-    if change is None:
-        return
-    if row["state"] in ("failed", "held", "handled", "cancelled"):
-        # The submitter may have been told so; now it is otherwise.
-        tell_again(tx, row["submission_id"])
-    tx.run(update(t.shipments).where(t.shipments.c.id == shipment_id).values(**change))
+    ids = {"ids": list(shipment_ids)}
+    rows = tx.run(_SENDINGS, ids).mappings().all()
+    attempts = by(tx.run(_ATTEMPTS, ids).mappings().all(), "shipment_id")
+    receipts = by(tx.run(_RECEIPTS, ids).mappings().all(), "shipment_id")
+    changes = []
+    contradictions = []
+    reopened = []
+    for row in rows:
+        said = [values.receipt(one) for one in receipts[row["id"]]]
+        if {*FINAL_VERDICTS} <= {one.verdict for one in said}:
+            contradictions.append(
+                Line(row["submission_id"], row["id"], "contradiction", "completed and refused")
+            )
+        tried = [values.attempt(one) for one in attempts[row["id"]]]
+        change = _change(tx, row, delivery(tried, said), said)
+        if change is None:
+            continue
+        changes.append((row["id"], change))
+        if row["state"] in ("failed", "held", "handled", "cancelled"):
+            # The submitter may have been told so; now it is otherwise.
+            reopened.append(row["submission_id"])
+    notes(tx, contradictions)
+    tell_again(tx, reopened)
+    tx.change(t.shipments, changes)
 
 
-def release_receipts_to_archive(tx: Tx, letter_id: str, give_up: timedelta) -> None:
-    """A final receipt of an archived letter is archived too, as a shipment of its own, due now."""
-    columns = t.shipments.c
-    final = (
-        select(t.receipts.c.id)
-        .join(t.shipments, columns.id == t.receipts.c.shipment_id)
-        .where(
-            columns.letter_id == letter_id,
-            columns.kind == "send",
-            t.receipts.c.verdict.in_(_FINAL_VERDICTS),
-        )
-    )
-    if tx.run(final.limit(1)).first() is None:
+def release_receipts_to_archive(tx: Tx, letter_ids: Sequence[str], give_up: timedelta) -> None:
+    """Final receipts of archived letters are archived too, as shipments of their own, due now."""
+    if not letter_ids:
         return
-    archived = tx.run(
-        select(t.shipments).where(
-            columns.letter_id == letter_id,
-            columns.kind == "archive",
-            columns.part == "letter",
-            columns.state == "done",
-        )
-    ).mappings()
-    rows = [_receipt_part(tx, row, give_up) for row in archived]
-    tx.insert_missing(t.shipments, rows, key="id")
+    settled = tx.run(_SETTLED_LETTERS, {"ids": list(letter_ids)}).scalars().all()
+    if not settled:
+        return
+    archived = tx.run(_ARCHIVED, {"ids": settled}).mappings().all()
+    tx.insert_missing(t.shipments, [_receipt_part(tx, row, give_up) for row in archived], key="id")
+
+
+def _named(tx: Tx, receipts: Sequence[Receipt]) -> dict[str, Row]:
+    """The shipments that *receipts* are about, by key."""
+    keys = list({receipt.key.lower() for receipt in receipts})
+    return {row["key"]: row for row in tx.run(_BY_KEY, {"ids": keys}).mappings().all()} if keys else {}
+
+
+def _insert(tx: Tx, receipts: Sequence[Receipt], named: Mapping[str, Row]) -> set[tuple[str, ...]]:
+    """The (source, source_id) that were not there before."""
+    rows = []
+    for receipt in receipts:
+        shipment = named.get(receipt.key.lower())
+        rows.append(_row(tx, receipt, shipment["id"] if shipment else None))
+    return tx.insert_missing_by(t.receipts, rows, keys=("source", "source_id"))
+
+
+_COLUMNS = t.shipments.c
+_BY_KEY = select(_COLUMNS.key, _COLUMNS.id, _COLUMNS.letter_id, _COLUMNS.submission_id).where(
+    _COLUMNS.key.in_(t.IDS)
+)
+# Taken in order, as ``in_hand`` does, so that two nodes never wait for each other in a ring.
+_SENDINGS = (
+    select(_COLUMNS.id, _COLUMNS.submission_id, _COLUMNS.state)
+    .where(_COLUMNS.id.in_(t.IDS), _COLUMNS.kind == "send")
+    .order_by(_COLUMNS.id)
+    .with_for_update(key_share=True)
+)
+_ATTEMPTS = select(t.attempts).where(t.attempts.c.shipment_id.in_(t.IDS))
+_RECEIPTS = (
+    select(*(one for one in t.receipts.c if one.name != "raw"))
+    .where(t.receipts.c.shipment_id.in_(t.IDS))
+    .order_by(t.receipts.c.id)
+)
+_SETTLED_LETTERS = (
+    select(_COLUMNS.letter_id)
+    .join(t.receipts, _COLUMNS.id == t.receipts.c.shipment_id)
+    .where(
+        _COLUMNS.letter_id.in_(t.IDS),
+        _COLUMNS.kind == "send",
+        t.receipts.c.verdict.in_(FINAL_VERDICTS),
+    )
+    .distinct()
+)
+_ARCHIVED = select(t.shipments).where(
+    _COLUMNS.letter_id.in_(t.IDS),
+    _COLUMNS.kind == "archive",
+    _COLUMNS.part == "letter",
+    _COLUMNS.state == "done",
+)
 
 
 def _change(tx: Tx, row: Row, status: Status, said: Sequence[Receipt]) -> dict[str, Any] | None:

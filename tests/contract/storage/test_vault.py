@@ -216,10 +216,10 @@ def test_after_kill_9_every_blob_that_was_named_is_whole(vault):
             os.kill(child.pid, signal.SIGKILL)
             named += [line.strip() for line in child.stdout if len(line) == 65]
         for digest in named:
-            file = vault.root / digest[:2] / digest[2:4] / digest
+            file = vault.root / digest[:2] / digest
             assert hashlib.sha256(file.read_bytes()).hexdigest() == digest
     for digest, _ in vault.digests():
-        file = vault.root / digest[:2] / digest[2:4] / digest
+        file = vault.root / digest[:2] / digest
         assert hashlib.sha256(file.read_bytes()).hexdigest() == digest
     vault.sweep_temporary(datetime.now(UTC) + timedelta(days=1))
     assert left(vault) == []
@@ -241,11 +241,25 @@ def test_bytes_are_flushed_before_their_name_and_the_name_before_the_answer(vaul
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(Path, "rename", watched_rename)
     vault.put(CONTENT)
-    inner = vault.root / BLOB.digest[:2] / BLOB.digest[2:4]
-    written, outer_made, inner_made, (source, place), named = steps
-    assert written == source
-    assert [outer_made, inner_made, named] == [vault.root, inner.parent, inner]
-    assert place == inner / BLOB.digest
+    shelf = vault.root / BLOB.digest[:2]
+    written, (source, place), named = steps
+    assert (written, place, named) == (source, shelf / BLOB.digest, shelf)
+
+
+def test_folders_are_made_and_flushed_when_the_vault_is_opened(tmp_path, monkeypatch):
+    """So that no blob waits for a folder, and none lies in a folder that a power cut may take."""
+    flushed = []
+    fsync = os.fsync
+
+    def watched_fsync(handle):
+        folder = Path(f"/proc/self/fd/{handle}").readlink()
+        flushed.append((folder, sorted(entry.name for entry in folder.iterdir())))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    vault = LocalVault(tmp_path / "vault")
+    folders = sorted(["scratch", "tmp", *(f"{number:02x}" for number in range(256))])
+    assert flushed == [(tmp_path, ["vault"]), (vault.root, folders)]
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("lease_until", Utc(), nullable=True),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("spent", sa.Integer(), server_default="0", nullable=False),
         sa.Column("code", Words(), nullable=True),
         sa.Column("refusal", Json(), nullable=True),
         sa.Column("trace", Words(), nullable=True),
@@ -122,6 +123,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index(op.f("ix_audit_submission_id"), "audit", ["submission_id"], unique=False)
+    op.create_index(
+        "ix_audit_released",
+        "audit",
+        ["item"],
+        unique=False,
+        sqlite_where=sa.text("verb = 'release'"),
+        postgresql_where=sa.text("verb = 'release'"),
+    )
     op.create_table(
         "case_items",
         sa.Column("number", Words(), nullable=False),
@@ -139,6 +148,7 @@ def upgrade() -> None:
         sa.Column("lease_until", Utc(), nullable=True),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("spent", sa.Integer(), server_default="0", nullable=False),
         sa.Column("code", Words(), nullable=True),
         sa.Column("refusal", Json(), nullable=True),
         sa.Column("trace", Words(), nullable=True),
@@ -186,6 +196,7 @@ def upgrade() -> None:
         sa.Column("lease_until", Utc(), nullable=True),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("spent", sa.Integer(), server_default="0", nullable=False),
         sa.Column("code", Words(), nullable=True),
         sa.Column("refusal", Json(), nullable=True),
         sa.Column("trace", Words(), nullable=True),
@@ -237,6 +248,7 @@ def upgrade() -> None:
         sa.Column("lease_until", Utc(), nullable=True),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("spent", sa.Integer(), server_default="0", nullable=False),
         sa.Column("code", Words(), nullable=True),
         sa.Column("refusal", Json(), nullable=True),
         sa.Column("trace", Words(), nullable=True),
