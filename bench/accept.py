@@ -4,7 +4,8 @@
 
 Needs Postfix (its ``smtp-source`` is the load), openssl, and root for Postfix's own instance. Both
 servers keep what they take: ours in ledger and vault, Postfix in its HOLD queue. Runs are interleaved
-and the middle one counts; the ratio is what carries over to another machine, not the numbers.
+and the middle one counts; the ratio is what carries over to another machine, not the numbers. Beside it
+stands what a mail costs each server in processor time: on a busy machine that is the steadier one.
 """
 
 import argparse
@@ -54,22 +55,26 @@ def main() -> int:
 
 
 def _compare(folder: Path, repeats: int, divisor: int) -> None:
-    print("mail      sessions   gateway/s   postfix/s   ratio (target)   disk flushes/s")
-    with _gateway(folder / "gateway") as (port, _), _postfix(folder / "postfix") as postfix_port:
+    print("mail      sessions   gateway/s   postfix/s   ratio (target)   disk flushes/s   cpu ms a mail, both")
+    with _gateway(folder / "gateway") as gateway, _postfix(folder / "postfix") as postfix:
         for size, sessions, mails, target in TABLE:
             count = max(mails // divisor, sessions)
             ours, theirs, flushes = [], [], []
+            our_cpu, their_cpu = [], []
             for turn in range(repeats):
                 flushes.append(_flush_rate(folder / "flush"))
                 # Whoever goes first has the colder disk: take turns.
-                runs = [(ours, port), (theirs, postfix_port)]
-                for rates, to in runs if turn % 2 == 0 else reversed(runs):
-                    rates.append(count / _send(to, size, sessions, count))
+                runs = [(ours, our_cpu, *gateway), (theirs, their_cpu, *postfix)]
+                for rates, cpu, port, pid in runs if turn % 2 == 0 else reversed(runs):
+                    before = _cpu_seconds(pid)
+                    rates.append(count / _send(port, size, sessions, count))
+                    cpu.append((_cpu_seconds(pid) - before) / count * 1000)
             a, b = statistics.median(ours), statistics.median(theirs)
             ratio = statistics.median(x / y for x, y in zip(ours, theirs, strict=True))
             print(
                 f"{size // 1000:>5} kB {sessions:>9} {a:>11.0f} {b:>11.0f} {ratio:>7.2f} ({target:.1f})"
-                f"{statistics.median(flushes):>17.0f}",
+                f"{statistics.median(flushes):>17.0f}"
+                f"{statistics.median(our_cpu):>16.2f} {statistics.median(their_cpu):>7.2f}",
                 flush=True,
             )
 
@@ -91,6 +96,20 @@ def _status(pid: int, key: str) -> int:
     """A value of /proc/PID/status in kB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of a process and of its children, the ended ones included."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            # From the state on; the name before it may hold anything.
+            fields = file.read_text().rpartition(")")[2].split()
+            if file.parent.name == str(pid):
+                ticks += sum(int(field) for field in fields[11:15])
+            elif fields[1] == str(pid):
+                ticks += sum(int(field) for field in fields[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _send(port: int, size: int, sessions: int, count: int) -> float:
@@ -120,7 +139,11 @@ def _flush_rate(file: Path, seconds: float = 0.5) -> float:
 @contextlib.contextmanager
 def _gateway(folder: Path) -> Iterator[tuple[int, int]]:
     """Port and process id of the gateway's way in."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.accept_server", str(folder)])
+    # A session of its own, as Postfix makes itself one: Linux shares the processor out by session
+    # (sched_autogroup), and a server that shares one with its load gets half.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.accept_server", str(folder)], start_new_session=True
+    )
     try:
         while not (folder / "port").exists():
             if process.poll() is not None:
@@ -176,8 +199,8 @@ def _configure_postfix(folder: Path, port: int) -> None:
 
 
 @contextlib.contextmanager
-def _postfix(folder: Path) -> Iterator[int]:
-    """A Postfix of its own that keeps every mail in its HOLD queue; its port."""
+def _postfix(folder: Path) -> Iterator[tuple[int, int]]:
+    """A Postfix of its own that keeps every mail in its HOLD queue; its port, and its master's process id."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     _configure_postfix(folder, port)
@@ -185,7 +208,7 @@ def _postfix(folder: Path) -> Iterator[int]:
     subprocess.run([*postfix, "start"], check=True, capture_output=True)
     try:
         _wait_for(port)
-        yield port
+        yield port, int((folder / "spool" / "pid" / "master.pid").read_text())
     finally:
         subprocess.run([*postfix, "stop"], check=False, capture_output=True)
 

@@ -188,6 +188,8 @@ def _administrate(server: str, statement: str) -> None:
 # In digests, ids and times ten digits may stand beside letters, dashes or dots; a number stands alone.
 CPR_SAID = re.compile(r"(?<![0-9A-Za-z.:+-])[0-9]{6}[- ]?[0-9]{4}(?![0-9A-Za-z.:-])")
 SAID = ("*.log", "*.said", "*.out")
+# What the demo prints to be typed: a command with the made-up number of its own sample letter.
+INSTRUCTION = "sandbox inbox "
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -219,7 +221,11 @@ def _listen_to(
 def cpr_numbers_in(file: Path) -> list[str]:
     """``file:line`` of every line with a CPR number; the number is not repeated."""
     with file.open(encoding="utf-8", errors="replace") as lines:
-        return [f"{file.name}:{n}" for n, line in enumerate(lines, 1) if CPR_SAID.search(line)]
+        return [
+            f"{file.name}:{n}"
+            for n, line in enumerate(lines, 1)
+            if CPR_SAID.search(line) and INSTRUCTION not in line
+        ]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
