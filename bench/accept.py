@@ -140,7 +140,7 @@ def _flush_rate(file: Path, seconds: float = 0.5) -> float:
 def _gateway(folder: Path) -> Iterator[tuple[int, int]]:
     """Port and process id of the gateway's way in."""
     # A session of its own, as Postfix makes itself one: Linux shares the processor out by session
-    # (sched_autogroup), and a server that shares one with its load gets half.
+    # (sched_autogroup), and this server must not have to share with the load and the bench.
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.accept_server", str(folder)], start_new_session=True
     )

@@ -1,6 +1,6 @@
 """Letters a second through the ledger, from read to settled, beside a one-job-per-transaction outbox.
 
-    python -m bench.ledger [--rounds 5] [--letters 1000] [--batch 100] [--folder var/bench] [--quick]
+    python -m bench.ledger [--rounds 5] [--letters 1000] [--batch 100] [--only sqlite|postgres|claim]
 
 No network, no documents: only what is written down. The peer is a plain transactional outbox on the
 bare driver: five stages, each one transaction that takes a job, moves the letter on and writes the next
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--letters", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--folder", type=Path, default=Path("var/bench"))
+    parser.add_argument("--folder", type=Path, default=Path("var/bench-ledger"))
     parser.add_argument("--finished", type=int, default=FINISHED, help="finished rows a claim passes by")
     parser.add_argument("--only", choices=("sqlite", "postgres", "claim"))
     options = parser.parse_args()

@@ -1,6 +1,6 @@
 """Single letters a second to the sandbox over mutual TLS, beside a bare loop that posts such bytes.
 
-    python -m bench.ship [--rounds 5] [--letters 200] [--in-flight 8] [--size 30000] [--folder var/bench]
+    python -m bench.ship [--rounds 5] [--letters 200] [--in-flight 8] [--size 30000] [--folder var/bench-ship]
 
 The sandbox is a process of its own and lasts for all rounds. Ours is the whole service: claim, render,
 intent, call, answer, all of it durable (SQLite, synchronous=FULL). The peer is httpx2 alone: as many
@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--letters", type=int, default=200)
     parser.add_argument("--in-flight", type=int, default=8)
     parser.add_argument("--size", type=int, default=30_000, help="bytes of the letter's document")
-    parser.add_argument("--folder", type=Path, default=Path("var/bench"))
+    parser.add_argument("--folder", type=Path, default=Path("var/bench-ship"))
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     shutil.rmtree(options.folder, ignore_errors=True)

@@ -27,8 +27,8 @@ _Result = Accepted | GatewayError
 class GroupCommit:
     """``ports.Intake``: a bounded queue and one thread that commits.
 
-    The thread takes from the queue and answers into the event loop itself, one hop for a whole batch:
-    an executor and a task between them cost a lone session a tenth of its rate.
+    The thread takes from the queue and answers into the event loop itself: one hop for a whole batch,
+    where an executor and a task between them took three turns of the loop.
 
     A caller that is cancelled loses nothing: what it handed over is committed all the same, and a
     repeat of it is a duplicate.
