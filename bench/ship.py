@@ -29,7 +29,7 @@ from typing import Any
 import httpx2
 import structlog
 
-from bench.ledger import _arrival, _route_end
+from bench.letters import arrival, route_end
 from gateway.cli.demo_letter import sample_pdf
 from gateway.config import Settings
 from gateway.digital_post.client import NgdpClient
@@ -70,7 +70,8 @@ def _compare(folder: Path, options: argparse.Namespace) -> None:
     with _sandbox(folder) as endpoints, _road(folder, endpoints, options) as road:
         road.bare(road.bodies(20))
         road.ours(20)
-        bare, ours = [], []
+        bare: list[float] = []
+        ours: list[float] = []
         for turn in range(options.rounds):
             bodies = road.bodies(options.letters)
             for peer in (True, False) if turn % 2 == 0 else (False, True):
@@ -176,11 +177,11 @@ class _Road:
 
     def _due(self, count: int) -> None:
         """*count* letters that wait to be sent."""
-        self.ledger.add([_arrival(next(self._numbers)) for _ in range(count)])
+        self.ledger.add([arrival(next(self._numbers)) for _ in range(count)])
         reads = self.ledger.claim_unread(count)
         self.ledger.reads_ended([(claim, self._read_end(claim.item.id)) for claim in reads])
         letters = self.ledger.claim_unrouted(count)
-        self.ledger.routings_ended([(claim, _route_end()) for claim in letters])
+        self.ledger.routings_ended([(claim, route_end()) for claim in letters])
 
     def _read_end(self, submission_id: str) -> ReadEnd:
         document = Document(

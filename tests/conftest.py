@@ -193,16 +193,23 @@ INSTRUCTION = "sandbox inbox "
 
 
 @pytest.fixture(scope="session", autouse=True)
-def everything_said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps what this process logs, the texts of its errors and its SMTP replies."""
+def everything_said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps what this process logs (the file is given), the texts of its errors and its SMTP replies."""
     folder = tmp_path_factory.getbasetemp()
-    with (folder / "in-process.log").open("a") as lines, (folder / "texts.said").open("a") as texts:
+    with (folder / "in-process.log").open("a", buffering=1) as lines, (folder / "texts.said").open("a") as texts:
         log.configure(lines)
         with pytest.MonkeyPatch.context() as patch:
             _listen_to(patch, errors.GatewayError, "__init__", lambda error: repr(error), texts)
             _listen_to(patch, Reply, "__init__", lambda reply: reply.line().decode(), texts)
-            yield
+            yield folder / "in-process.log"
         log.configure(sys.stderr)
+
+
+@pytest.fixture
+def logged(everything_said: Path) -> Callable[[], str]:
+    """What was logged since the test began."""
+    before = everything_said.stat().st_size
+    return lambda: everything_said.read_bytes()[before:].decode()
 
 
 def _listen_to(

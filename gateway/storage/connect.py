@@ -27,7 +27,9 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Executable,
+    Insert,
     Table,
+    Update,
     bindparam,
     create_engine,
     event,
@@ -40,6 +42,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import DiskFull, LedgerUnavailable
+from gateway.storage.columns import storable
+from gateway.storage.many import run_many
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -81,13 +85,19 @@ class Tx:
         """As ``insert_missing``; the values of all *keys* of what went in."""
         if not rows:
             return set()
+        if not self.postgres and {*keys} <= rows[0].keys() and self._were_all_missing(table, rows):
+            return {tuple(storable(row[key]) for key in keys) for row in rows}
         statement = _insert_missing(table, keys, postgres=self.postgres)
         return {tuple(row) for row in self.connection.execute(statement, list(rows)).all()}
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*, all with the same columns."""
-        if rows:
-            self.connection.execute(_insert(table, postgres=self.postgres), list(rows))
+        if not rows:
+            return
+        if self.postgres:
+            self.connection.execute(_insert_packed(table), list(rows))
+        else:
+            run_many(self.connection, _insert(table), rows)
 
     def change(self, table: Table, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Write columns to rows by their id: ``(id, {column: value})``. Rows that get the same columns
@@ -97,7 +107,16 @@ class Tx:
         for row_id, written in rows:
             shapes.setdefault(tuple(written), []).append({_OF: row_id, **written})
         for alike in shapes.values():
-            self.connection.execute(_change(table), alike)
+            run_many(self.connection, _change(table), alike)
+
+    def _were_all_missing(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Insert all of *rows*, or none of them. On SQLite the quick way, and nearly always the one."""
+        self.connection.exec_driver_sql("SAVEPOINT all_of_them")
+        inserted = run_many(self.connection, _insert_quietly(table), rows).rowcount
+        if inserted != len(rows):
+            self.connection.exec_driver_sql("ROLLBACK TO all_of_them")
+        self.connection.exec_driver_sql("RELEASE all_of_them")
+        return inserted == len(rows)
 
 
 # Made once: building a statement and its cache key costs more than running it.
@@ -110,14 +129,23 @@ def _insert_missing(table: Table, keys: tuple[str, ...], *, postgres: bool) -> E
 
 
 @cache
-def _insert(table: Table, *, postgres: bool) -> Executable:
-    # With RETURNING, SQLAlchemy packs many rows into one statement: one round trip on PostgreSQL.
-    plain = insert(table)
-    return plain.returning(next(iter(table.primary_key.columns))) if postgres else plain
+def _insert_quietly(table: Table) -> Insert:
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 @cache
-def _change(table: Table) -> Executable:
+def _insert_packed(table: Table) -> Executable:
+    # With RETURNING, SQLAlchemy packs many rows into one statement: one round trip.
+    return insert(table).returning(next(iter(table.primary_key.columns)))
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _change(table: Table) -> Update:
     return update(table).where(table.c.id == bindparam(_OF))
 
 

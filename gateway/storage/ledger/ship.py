@@ -21,6 +21,7 @@ from gateway.storage.ledger.settle import (
     settle,
     store,
 )
+from gateway.storage.many import run_many
 from gateway.storage.news import tell
 from gateway.storage.values import Row
 
@@ -203,12 +204,14 @@ def _answer(tx: Tx, mine: Sequence[tuple[Answer, str]]) -> None:
         changes.append((_shipment_id(answer), {"lease_until": None, "crashes": 0, **after}))
     tx.change(t.shipments, changes)
     if mine:
-        tx.run(
+        run_many(
+            tx.connection,
             _ANSWER,
             [
                 {
                     "of_id": _shipment_id(answer),
                     "of_number": answer.attempt.number,
+                    "of_outcome": "offered",
                     "outcome": answer.end.outcome,
                     "code": answer.end.code,
                     "ended_at": tx.now,
@@ -221,7 +224,7 @@ def _answer(tx: Tx, mine: Sequence[tuple[Answer, str]]) -> None:
 _ANSWER = update(t.attempts).where(
     t.attempts.c.shipment_id == bindparam("of_id"),
     t.attempts.c.number == bindparam("of_number"),
-    t.attempts.c.outcome == "offered",
+    t.attempts.c.outcome == bindparam("of_outcome"),
 )
 _SENT_TOO = select(t.shipments.c.letter_id).where(
     t.shipments.c.letter_id.in_(t.IDS), t.shipments.c.kind == "send"

@@ -203,11 +203,11 @@ def test_what_was_never_rendered_is_never_sent(destination, sendable):
         destination.send(sendable())
 
 
-def test_a_receipt_nobody_can_read_is_told_in_the_log(start_peer, make_client, make_settings, http, vault, capsys):
+def test_a_receipt_nobody_can_read_is_told_in_the_log(start_peer, make_client, make_settings, http, vault, logged):
     peer = start_peer(http(200, f'{{"content": ["{KEY}"], "totalPages": 1}}'), http(200, '{"cpr": "0101011234"}'))
     client = make_client(peer.url)
     destination = DigitalPost(client=client, vault=vault, settings=make_settings(peer.url))
     assert destination.fetch(10) == []
-    told = capsys.readouterr().out
+    told = logged()
     assert "receipt_unreadable" in told
     assert "0101011234" not in told

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import update
 
-from gateway import log
 from gateway.errors import GatewayError, MailRelayRefused, MailRelayUnavailable, NoDocument
 from gateway.model.submission import Arrival, Envelope, Submitter
 from gateway.services.notify import Notify
@@ -192,23 +188,11 @@ def test_the_same_notice_after_a_crash_has_the_same_message_id(ledger, notify, t
     assert len({message_from_bytes(mail)["Message-ID"] for _, _, mail in outbox.mails}) == 1
 
 
-@pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    root, handlers, level = logging.getLogger(), logging.getLogger().handlers[:], logging.root.level
-    stream = io.StringIO()
-    log.configure(stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("mail.log").disabled = False
-
-
 def test_the_log_names_neither_address_nor_title(ledger, notify, logged):
     rejected(ledger)
     rejected(ledger, 2)
     notify(Outbox(None, MailRelayRefused(status=550))).work()
-    told = logged.getvalue()
+    told = logged()
     assert '"event": "notified"' in told
     assert '"event": "held"' in told
     for secret in ("sek@", "Samtale", "outlook"):
