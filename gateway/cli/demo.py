@@ -12,11 +12,11 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -25,10 +25,13 @@ from gateway.cli import demo_letter
 from gateway.cli.context import Home, pass_home
 from gateway.cli.serve import run
 from gateway.config import load_settings
+from gateway.errors import ConfigError
 from gateway.ingress.smtp.users import add_user
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
 from gateway.wiring.state import migrate_ledger
+
+T = TypeVar("T")
 
 DOMAIN = "dp.example.dk"
 USER = "demo"
@@ -100,30 +103,43 @@ def show(home: Home) -> None:
 def _run(home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     log.configure((home / "gateway.log").open("a", encoding="utf-8", buffering=1))
+    with _world(home) as world:
+        for port in (PORTS["smtp"], _any_port(), _any_port()):
+            if _serve_on(port, home, world):
+                break
+    click.echo("Stopped.")
+
+
+def _serve_on(port: int, home: Path, world: World) -> bool:
+    """Run the gateway until it is stopped; False if somebody else has *port*."""
     endpoints = home / "endpoints.json"
     endpoints.unlink(missing_ok=True)
-    with _world(home) as world:
-        password = _prepare(home, world)
-        settings = load_settings(home)
-        migrate_ledger(settings)
+    password = _prepare(home, world, smtp_port=port)
+    settings = load_settings(home)
+    migrate_ledger(settings)
 
-        def ready(ports: dict[str, int]) -> None:
-            _write_whole(endpoints, _endpoints(home, world, ports["smtp"], password))
-            _say_what_to_try(home, ports["smtp"])
+    def ready(ports: dict[str, int]) -> None:
+        _write_whole(endpoints, _endpoints(home, world, ports["smtp"], password))
+        _say_what_to_try(home, ports["smtp"])
 
-        try:
-            asyncio.run(run(settings, ready=ready))
-        finally:
-            endpoints.unlink(missing_ok=True)
-    click.echo("Stopped.")
+    try:
+        asyncio.run(run(settings, ready=ready))
+    except ConfigError:
+        if not _is_taken(port):
+            raise
+        return False
+    finally:
+        endpoints.unlink(missing_ok=True)
+    return True
 
 
 @contextmanager
 def _world(home: Path) -> Iterator[World]:
-    taken: set[int] = set()
-    sandbox = start_in_thread(home / "sandbox", port=_free(PORTS["sandbox"], taken))
+    sandbox = _begin(lambda port: start_in_thread(home / "sandbox", port=port), PORTS["sandbox"])
     try:
-        sink = start_sink(home / "sink", sandbox.authority, port=_free(PORTS["sink"], taken))
+        sink = _begin(
+            lambda port: start_sink(home / "sink", sandbox.authority, port=port), PORTS["sink"]
+        )
         try:
             yield World(sandbox, sink)
         finally:
@@ -132,19 +148,34 @@ def _world(home: Path) -> Iterator[World]:
         sandbox.stop()
 
 
-def _free(wanted: int, taken: set[int]) -> int:
-    """*wanted* if nobody listens there, else 0: the system chooses."""
+def _begin(start: Callable[[int], T], wanted: int) -> T:
+    """Started on *wanted*, or where the system chooses if somebody else listens there."""
+    try:
+        return start(wanted)
+    except ConfigError:
+        if not _is_taken(wanted):
+            raise
+        return start(0)
+
+
+def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            return 0
-    taken.add(wanted)
-    return wanted
+            return True
+    return False
 
 
-def _prepare(home: Path, world: World) -> str:
+def _any_port() -> int:
+    """A port that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _prepare(home: Path, world: World, *, smtp_port: int) -> str:
     """Certificates, token, user and configuration, where they are missing; the demo password."""
     (home / "tls").mkdir(exist_ok=True)
     (home / "secrets").mkdir(exist_ok=True, mode=0o700)
@@ -155,16 +186,12 @@ def _prepare(home: Path, world: World) -> str:
     if not password_file.exists():
         _secret(password_file, secrets.token_urlsafe(12))
         add_user(home / "users.toml", USER, password_file.read_text(), addresses=("*",), notices="all")
-    _write_config(home, world)
+    _write_config(home, world, smtp_port=smtp_port)
     return password_file.read_text()
 
 
-def _write_config(home: Path, world: World) -> None:
-    ports = {
-        "smtp": _free(PORTS["smtp"], set()),
-        "sandbox": world.sandbox.port,
-        "sink": world.sink.port,
-    }
+def _write_config(home: Path, world: World, *, smtp_port: int) -> None:
+    ports = {"smtp": smtp_port, "sandbox": world.sandbox.port, "sink": world.sink.port}
     fresh = CONFIG.format(
         domain=DOMAIN,
         system=world.sandbox.system,

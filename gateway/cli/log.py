@@ -18,7 +18,7 @@ def log() -> None:
 
 
 @log.command("list")
-@click.option("--limit", default=50, show_default=True, help="At most this many, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many, newest first.")
 @click.option("--status", type=click.Choice([s.value for s in Status]), help="Only in this state.")
 @click.option("--unhandled", is_flag=True, help="Only what needs a person (Ubehandlet).")
 @as_json

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from gateway.config.settings import Settings
@@ -37,6 +38,7 @@ from gateway.model.shipment import Receipt
 from gateway.ports import Clock
 
 _PAGE_SIZE, _PAGES = 500, 20
+_LEFT_FOR = timedelta(minutes=1)
 """Receipts listed at once, and pages of them looked through; more wait for the next look."""
 _UUIDS = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -62,7 +64,7 @@ class NgdpClient:
         """
         self._wire = Wire(settings, token)
         self._clock = clock
-        self._left_lying: set[str] = set()
+        self._left_lying: dict[str, datetime] = {}
 
     def close(self) -> None:
         self._wire.close()
@@ -100,7 +102,9 @@ class NgdpClient:
 
         Asked for one by one and not through ``/receipts-bulk/``: only there is it documented that
         asking does not delete (``delete=false``); and so the exact bytes are kept as evidence.
-        Breaks off early, with what was got, when a later call fails.
+        Breaks off early, with what was got, when a later call fails. One that cannot be read is left
+        for a minute: it may be the answer that was garbled and not the receipt, and it must not keep
+        the others waiting.
 
         Raises DigitalPostUnavailable, DigitalPostAccessDenied if nothing was got.
         """
@@ -111,9 +115,9 @@ class NgdpClient:
                 receipt = self._receipt(source_id)
             except ReceiptUnreadable as fault:
                 unreadable.append((source_id, str(fault)))
-                self._leave(source_id)
+                self._left_lying[source_id] = self._clock.now() + _LEFT_FOR
             except (DigitalPostUnavailable, DigitalPostAccessDenied):
-                if not found:
+                if not (found or unreadable):
                     raise
                 break
             else:
@@ -146,8 +150,10 @@ class NgdpClient:
     # ── receipts, one by one ────────────────────────────────────────────────
 
     def _receipt_ids(self, limit: int) -> list[str]:
-        """Ids of receipts waiting, the unreadable ones we have told of left out."""
+        """Ids of receipts waiting, without those that could not be read a moment ago."""
         ids: list[str] = []
+        now = self._clock.now()
+        self._left_lying = {each: until for each, until in self._left_lying.items() if until > now}
         for page in range(_PAGES):
             query = {"page": str(page), "size": str(min(limit, _PAGE_SIZE))}
             found = self._ask("/receipts/", query, LARGE_ANSWER)
@@ -170,12 +176,6 @@ class NgdpClient:
         return receipt_from(
             parse_json(heard.body), heard.body, source_id=source_id, now=self._clock.now()
         )
-
-    def _leave(self, source_id: str) -> None:
-        """Ask no more for a receipt that cannot be read; until the next start, or too many of them."""
-        if len(self._left_lying) >= _PAGE_SIZE:
-            self._left_lying.clear()
-        self._left_lying.add(source_id)
 
     # ── calls ───────────────────────────────────────────────────────────────
 

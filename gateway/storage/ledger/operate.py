@@ -13,7 +13,14 @@ from typing import Any
 
 from sqlalchemy import Table, select, update
 
-from gateway.errors import HeldByPerson, HeldByRule, NotAllowedNow
+from gateway.errors import (
+    HeldByPerson,
+    HeldByRule,
+    NotAllowedNow,
+    RecipientClosed,
+    RecipientExempt,
+    RecipientNotRegistered,
+)
 from gateway.model.shipment import Status, delivery
 from gateway.storage import tables as t
 from gateway.storage import values
@@ -27,6 +34,10 @@ _WAITS = "It was taken and waits for its receipt; it is never sent again."
 _REFUSED = "The receipt says it was refused for good; hand it in as a new letter."
 _MAYBE_TAKEN = "They may have it already; when you know how it went, mark it as handled."
 _BEING_SENT = "It is being sent at this moment; try again in a minute."
+_HELD_BY_A_RULE = tuple(
+    error.code
+    for error in (HeldByRule, RecipientExempt, RecipientNotRegistered, RecipientClosed)
+)
 _NOTHING = {
     "retry": "Nothing here failed or is held.",
     "hold": "Nothing here waits to be sent.",
@@ -151,10 +162,12 @@ class Operating(Part):
 
 
 def _rule_overruled(tx: Tx, letter_id: str) -> str:
-    """The rule that holds this letter; empty if something else does, or it is no letter."""
+    """The rule that holds this letter, whatever it gives as its reason; empty if something else does
+    (a person, a crash), or it is no letter.
+    """
     held = select(t.letters.c.refusal).where(t.letters.c.id == letter_id)
     refusal = tx.run(held).scalar_one_or_none()
-    if refusal is None or refusal["code"] != HeldByRule.code:
+    if refusal is None or refusal["code"] not in _HELD_BY_A_RULE:
         return ""
     decisions = select(t.decisions.c.rule).where(t.decisions.c.letter_id == letter_id)
     return str(tx.run(decisions.order_by(t.decisions.c.id.desc()).limit(1)).scalar_one())

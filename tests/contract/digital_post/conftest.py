@@ -24,10 +24,13 @@ KEY = "8c2ea15d-61fb-4ba9-9366-42f8b194c365"
 
 
 class FixedClock:
-    """The time of every test here."""
+    """The time of every test here; ``later`` is set by tests that wait."""
+
+    def __init__(self) -> None:
+        self.later = timedelta()
 
     def now(self) -> datetime:
-        return datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+        return datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC) + self.later
 
 
 @pytest.fixture
@@ -288,12 +291,12 @@ def make_settings(tmp_path, authority, client_pair):
 
 
 @pytest.fixture
-def make_client(make_settings):
+def make_client(make_settings, clock):
     """A client of the server at an address; keyword arguments change [digital_post]."""
     clients: list[NgdpClient] = []
 
     def make(base_url: str, *, token: str = "hemmelig", **changed) -> NgdpClient:
-        clients.append(NgdpClient(make_settings(base_url, **changed), token, clock=FixedClock()))
+        clients.append(NgdpClient(make_settings(base_url, **changed), token, clock=clock))
         return clients[-1]
 
     yield make

@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -416,6 +416,27 @@ def test_one_bad_receipt_does_not_stop_the_others_and_is_told_once(start_peer, m
     assert first.unreadable == ((A, "not JSON"), (B, "receiptStatus"))
     assert [found.source_id for found in second.receipts] == [C]
     assert second.unreadable == ()
+
+
+def test_a_receipt_whose_answer_was_garbled_once_is_asked_for_again_a_minute_later(
+    start_peer, make_client, http, clock
+):
+    peer = start_peer(
+        http(200, ids(A)), http(200, "<html>"),
+        http(200, ids(A)),
+        http(200, ids(A)), http(200, receipt(receiptStatus="COMPLETED")),
+    )  # fmt: skip
+    client = make_client(peer.url)
+    assert client.receipts(10).unreadable == ((A, "not JSON"),)
+    assert client.receipts(10).receipts == ()
+    clock.later = timedelta(minutes=1)
+    (found,) = client.receipts(10).receipts
+    assert (found.source_id, found.verdict) == (A, "completed")
+
+
+def test_what_could_not_be_read_is_told_although_a_later_call_fails(start_peer, make_client, http):
+    peer = start_peer(http(200, ids(A, B)), http(200, "<html>"), http(503, ""))
+    assert make_client(peer.url).receipts(10).unreadable == ((A, "not JSON"),)
 
 
 def test_bad_receipts_at_the_head_of_the_queue_hide_nothing_behind_them(start_peer, make_client, http):
