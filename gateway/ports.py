@@ -338,6 +338,9 @@ class Ledger(Protocol):
 
     def notice_sent(self, claim: Claim[Notice]) -> bool: ...
 
+    def notice_superseded(self, claim: Claim[Notice]) -> bool:
+        """End the claim without a mail: what the notice says is old news."""
+
     def notices_sent_since(self, to: str, since: datetime) -> int: ...
 
     # nodes

@@ -9,6 +9,7 @@ from gateway import log
 from gateway.documents.addressing import means_a_letter
 from gateway.errors import MailNotSendable, MailRelayUnavailable, NoticesLimited
 from gateway.model.notice import Notice
+from gateway.model.shipment import Status
 from gateway.ports import Claim, Clock, Ledger, MailOut, Notifier
 from gateway.services.work import next_wait, one, refusal_of
 
@@ -18,6 +19,9 @@ HOUR = timedelta(hours=1)
 STEP = timedelta(minutes=5)
 DAYS_OF_TRYING = 5
 """As long as a mail server would try: RFC 5321, section 4.5.4.1."""
+
+
+_ON_THE_WAY = (Status.RECEIVED, Status.QUEUED, Status.SENT)
 
 
 class Notify:
@@ -69,7 +73,11 @@ class Notify:
         notice = claim.item
         if self._is_ours(notice.to):
             raise MailNotSendable(reason="the submitter's address is one of the gateway's own")
-        wait = self._wait_for_room(notice.to)
+        if notice.kind == "received" and not _under_way(notice):
+            # A later notice says how it ended; "received" after it would only confuse.
+            self._ledger.notice_superseded(claim)
+            return
+        wait = self._wait_for_room(notice)
         if wait:
             self._later(claim, NoticesLimited.code, wait)
             return
@@ -86,12 +94,17 @@ class Notify:
             address, self._own_domains
         )
 
-    def _wait_for_room(self, to: str) -> timedelta:
-        """How long until one more mail to *to* stays within the hour's limit, in steps of 5 minutes."""
+    def _wait_for_room(self, notice: Notice) -> timedelta:
+        """How long until this mail stays within its receiver's limit of the hour, in steps of 5 minutes.
+
+        Half of the room is kept for notices that tell how a letter ended.
+        """
         begin = self._clock.now() - HOUR
         wait = timedelta()
         limit = self._per_sender_and_hour
-        while wait < HOUR and self._ledger.notices_sent_since(to, begin + wait) >= limit:
+        if notice.kind == "received":
+            limit = (limit + 1) // 2
+        while wait < HOUR and self._ledger.notices_sent_since(notice.to, begin + wait) >= limit:
             wait += STEP
         return wait
 
@@ -106,3 +119,8 @@ class Notify:
     def _later(self, claim: Claim[Notice], code: str, wait: timedelta) -> None:
         self._ledger.postpone(claim, wait=wait, code=code)
         log.postponed(item=claim.item.id, code=code, wait_seconds=wait.total_seconds())
+
+
+def _under_way(notice: Notice) -> bool:
+    """Whether any of its letters has still to arrive."""
+    return any(line.status in _ON_THE_WAY for line in notice.letters)

@@ -43,6 +43,17 @@ class Notifying(Part):
             note(tx, notice.submission_id, notice.id, "notified", notice.kind)
             return True
 
+    def notice_superseded(self, claim: Claim[Notice]) -> bool:
+        """It says nothing new any more, and is not sent."""
+        notice = claim.item
+        with self._database.write() as tx:
+            if not end_claim(
+                tx, t.notices, notice.id, claim.fence, state="superseded", due_at=None
+            ):
+                return False
+            note(tx, notice.submission_id, notice.id, "superseded", notice.kind)
+            return True
+
     def notices_sent_since(self, to: str, since: datetime) -> int:
         """How many notices went to the address *to*, for the rate limit."""
         columns = t.notices.c

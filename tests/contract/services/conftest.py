@@ -22,7 +22,7 @@ from gateway.model.decision import Reach
 from gateway.model.identity import Cpr, Recipient
 from gateway.model.letter import Document, Letter
 from gateway.model.shipment import Receipt, Sendable
-from gateway.model.submission import Arrival, Blob, Envelope, Submission, Submitter
+from gateway.model.submission import Arrival, Blob, Envelope, NoticeWish, Submission, Submitter
 from gateway.ports import Taken
 from gateway.rules.load import rules_from
 from gateway.services.read import Read
@@ -184,6 +184,7 @@ class Road:
         self._time_passes = time_passes
         self._numbers = itertools.count(1)
         self._ships: dict[str, Ship] = {}
+        self.wish: NoticeWish = "summary"
 
     # post arrives
 
@@ -194,7 +195,9 @@ class Road:
         arrival = Arrival(
             envelope=Envelope(
                 channel="smtp",
-                submitter=Submitter(kind="user", name="anna", reply_to="anna@example.dk"),
+                submitter=Submitter(
+                    kind="user", name="anna", reply_to="anna@example.dk", wish=self.wish
+                ),
                 recipients=recipients or (f"{CPR}@dp.example.dk",),
                 received_at=datetime.now(UTC),
             ),
