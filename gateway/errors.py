@@ -143,15 +143,15 @@ class ForwardedMail(SubmitterError):
 class DamagedMail(SubmitterError):
     code = "GW-212"
     title = "Mailen er beskadiget"
-    sentence = "Mailen eller en vedhæftet fil er beskadiget undervejs ({defect})."
-    remedy = "Vedhæft filerne igen i en ny mail, og send den."
+    sentence = "Mailen er lavet eller ændret på en måde, så vi ikke kan læse den sikkert."
+    remedy = "Lav en ny mail, vedhæft filerne igen, og send den."
 
 
 class TooComplex(SubmitterError):
     code = "GW-213"
     title = "Mailen kan ikke læses"
-    sentence = "Mailen har for mange lag, dele eller hoveder ({what}: over {limit})."
-    remedy = "Lav en ny mail, vedhæft brevet som PDF, og send den."
+    sentence = "Mailen er sat sammen på en måde, så vi ikke kan læse den sikkert."
+    remedy = "Lav en helt ny mail i stedet for at videresende, vedhæft brevet som PDF, og send den."
 
 
 class DamagedPdf(SubmitterError):
@@ -184,6 +184,15 @@ class SenderUnclear(SubmitterError):
     remedy = "Send mailen igen fra din egen postkasse."
 
 
+class SignedContainer(SubmitterError):
+    """S/MIME that is signed only, with the mail inside the signature."""
+
+    code = "GW-218"
+    title = "Signeret mail"
+    sentence = "Mailen er signeret på en måde, så vi ikke kan læse filerne."
+    remedy = "Send mailen uden digital signatur, eller vælg »klartekst-signeret« i Outlook."
+
+
 class NoTitle(SubmitterError):
     code = "GW-220"
     title = "Emne mangler"
@@ -212,13 +221,13 @@ class UnknownTag(SubmitterError):
     code = "GW-223"
     title = "Ukendt mærke i emnet"
     sentence = "Emnet har et mærke i kantede parenteser, som vi ikke kender."
-    remedy = "Mente du [{nearest}:…]? Ret eller fjern mærket, og send mailen igen."
+    remedy = "{hint} Ret eller fjern mærket, og send mailen igen."
 
 
 class BadTagValue(SubmitterError):
     code = "GW-224"
-    title = "Forkert værdi i emnet"
-    sentence = "Værdien i mærket [{tag}:…] kan ikke bruges."
+    title = "Fejl i et mærke i emnet"
+    sentence = "Det, der står efter kolon i mærket [{tag}:…] i emnet, kan ikke bruges."
     remedy = "Skriv {expected}, og send mailen igen."
 
 
@@ -296,25 +305,32 @@ class UnknownFlow(SubmitterError):
     remedy = "Kontrollér adressen, eller spørg den, der driver systemet."
 
 
+# Read by the one who sent the letter, who does not run the gateway and sees no list of held letters.
+_A_COLLEAGUE_LOOKS = (
+    "En kollega, der driver systemet, ser på brevet; "
+    "du kan også selv sende det på papir, men sig det så til kollegaen."
+)
+
+
 class RecipientExempt(SubmitterError):
     code = "GW-311"
     title = "Modtageren er fritaget"
     sentence = "Modtageren er fritaget for Digital Post."
-    remedy = "Brevet ligger under Ubehandlet: send det på papir, eller markér det som håndteret."
+    remedy = _A_COLLEAGUE_LOOKS
 
 
 class RecipientNotRegistered(SubmitterError):
     code = "GW-312"
     title = "Modtageren er ikke tilmeldt"
     sentence = "Modtageren er ikke tilmeldt Digital Post, eller nummeret findes ikke."
-    remedy = "Brevet ligger under Ubehandlet: ret modtageren, eller send det på papir."
+    remedy = _A_COLLEAGUE_LOOKS
 
 
 class RecipientClosed(SubmitterError):
     code = "GW-313"
     title = "Modtagerens postkasse er lukket"
     sentence = "Modtagerens postkasse er lukket; personen eller virksomheden er ophørt."
-    remedy = "Brevet ligger under Ubehandlet: find den rette modtager, eller kassér brevet."
+    remedy = _A_COLLEAGUE_LOOKS
 
 
 class RefusedByRule(SubmitterError):
@@ -369,12 +385,55 @@ class DigitalPostUnavailable(RemoteError):
         super().__init__(**facts)  # type: ignore[arg-type]
 
 
+_ASK = "Send koden til den, der driver systemet."
+_REFUSALS = {
+    "memo.invalid": ("brevet har ikke den form, det skal have", _ASK),
+    "file.extension.not.allowed": (
+        "en fil har en type, som ikke tages imod", "Gem filen som PDF, og send mailen igen."
+    ),
+    "file.empty.not.allowed": (
+        "en fil er tom", "Vedhæft filen igen, kontrollér, at den kan åbnes, og send mailen igen."
+    ),
+    "do.not.deliver.until.date.too.early": (
+        "den dag, brevet skal leveres, er forbi",
+        "Skriv en senere dag i [send:…], eller fjern mærket, og send mailen igen.",
+    ),
+    "do.not.deliver.until.date.too.late": (
+        "den dag, brevet skal leveres, ligger for langt ude i fremtiden",
+        "Skriv en tidligere dag i [send:…], eller fjern mærket, og send mailen igen.",
+    ),
+    "contact.point.id.format.not.allowed": (
+        "kontaktpunktet, som brevet kan besvares til, er skrevet forkert", _ASK
+    ),
+    "empty.notification.not.allowed": ("beskeden til modtageren om brevet er tom", _ASK),
+    "recipient.not.allowed": (
+        "modtageren kan ikke få Digital Post", "Send brevet på papir, eller ret modtageren."
+    ),
+    "recipient.not.registered": (
+        "modtageren er ikke tilmeldt Digital Post", "Send brevet på papir, eller ret modtageren."
+    ),
+}  # fmt: skip
+"""Codes seen (reference, digital-post.md, section 2.7): what each means, and what to do about it."""
+
+
 class DigitalPostRefused(RemoteError):
+    """The sentence below is for codes not in the list; those in it are put in words."""
+
     code = "GW-402"
     title = "Digital Post afviste brevet"
     sentence = "Digital Post afviste brevet med koden {remote_code}."
-    remedy = "Brevet er ikke leveret. Ret det, som koden nævner, og send det igen."
+    remedy = f"Brevet er ikke leveret. {_ASK}"
     temporary = False
+
+    def text(self) -> str:
+        known = _REFUSALS.get(str(self.facts["remote_code"]))
+        if known is None:
+            return super().text()
+        return f"Digital Post afviste brevet: {known[0]} (koden {self.facts['remote_code']})."
+
+    def action(self) -> str:
+        known = _REFUSALS.get(str(self.facts["remote_code"]))
+        return super().action() if known is None else f"Brevet er ikke leveret. {known[1]}"
 
 
 class DigitalPostAccessDenied(RemoteError):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.documents import media, names, pdf
+from gateway.documents.body import body_text
 from gateway.documents.cpr_text import holds_cpr, mask_cpr
-from gateway.documents.mime import Part, Pieces, body_text
+from gateway.documents.mime import Part, Pieces
 from gateway.documents.reading import ReadRules
 from gateway.errors import (
     ContentMismatch,

@@ -94,10 +94,16 @@ def sender(head: Head) -> str:
         SenderUnclear: none, several, or one that mail programs would read differently.
     """
     values = head.all("from")
-    found = _ONE_SENDER.fullmatch(headers.decode(values[0])) if len(values) == 1 else None
+    found = one_address(values[0]) if len(values) == 1 else None
     if found is None:
         raise SenderUnclear()
-    return found[1] or found[2]
+    return found
+
+
+def one_address(value: bytes) -> str | None:
+    """The one address in a From header's raw *value*; None for any other number, and for riddles."""
+    found = _ONE_SENDER.fullmatch(headers.decode(value))
+    return (found[1] or found[2]) if found else None
 
 
 def _automatic(head: Head, rules: ReadRules) -> str | None:

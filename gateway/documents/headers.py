@@ -39,6 +39,9 @@ def codec(charset: str) -> str | None:
     label = charset.strip().strip("\"'").lower()
     try:
         name = codecs.lookup(_ALSO_CALLED.get(label, label)).name
+    except (LookupError, ValueError):  # ValueError: a lone surrogate or a null character in it
+        return None
+    try:
         # LookupError is how Python says that a codec goes from bytes to bytes (base64, zip).
         b"text".decode(name)
     except UnicodeError:

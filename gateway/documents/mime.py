@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
+from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,12 +27,16 @@ from gateway.errors import (
     ForwardedMail,
     NotALetter,
     OutlookContainer,
+    SignedContainer,
     SplitMail,
     SubmitterError,
     TooComplex,
 )
 
 PICTURE_NOTE = "Et billede, der står inde i mailens tekst (fx et logo i en signatur), er ikke sendt med."
+NAMELESS_PICTURE_NOTE = (
+    "Et billede uden filnavn er ikke sendt med. Skal det med, så vedhæft det som en fil med et navn."
+)
 SIGNATURE_NOTE = "Mailens digitale signatur er ikke sendt med."
 
 _REPORTS = frozenset(
@@ -45,7 +50,6 @@ _UNWANTED: tuple[tuple[frozenset[str], str, type[SubmitterError]], ...] = (
     (frozenset({"application/vnd.ms-outlook"}), ".msg", ForwardedMail),
     (frozenset({"text/calendar", "application/ics"}), ".ics", CalendarInvitation),
     (frozenset({"application/ms-tnef", "application/vnd.ms-tnef"}), "winmail.dat", OutlookContainer),
-    # Signed-only S/MIME in this form wraps the whole mail too, so it cannot be read either.
     (frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted",
                 "application/pgp-encrypted"}), ".p7m", EncryptedMail),
 )
@@ -79,8 +83,15 @@ class Part:
     name: str = field(default="", repr=False)
     """File name as written, decoded; not yet safe."""
     cid: str = field(default="", repr=False)
-    alternative: bool = False
-    """One of several forms of the same text."""
+    smime: str = ""
+    """What S/MIME did to it (RFC 8551, section 3.2.2), lower case."""
+    container: str = ""
+    """Content type of the part it lies in."""
+
+    @property
+    def alternative(self) -> bool:
+        """One of several forms of the same text."""
+        return self.container == "multipart/alternative"
 
     def content(self) -> bytes:
         """The decoded bytes. Raises DamagedMail if they are not what their encoding says."""
@@ -114,8 +125,8 @@ def take_apart(raw: Path, rules: ReadRules) -> Pieces:
     Raises:
         TooComplex, DamagedMail: beyond limits, or broken.
         NotALetter: a report about other mail.
-        SplitMail, ForwardedMail, CalendarInvitation, OutlookContainer, EncryptedMail: parts that
-            cannot be part of a letter.
+        SplitMail, ForwardedMail, CalendarInvitation, OutlookContainer, EncryptedMail,
+            SignedContainer: parts that cannot be part of a letter.
     """
     try:
         with raw.open("rb") as file:
@@ -135,34 +146,22 @@ def take_apart(raw: Path, rules: ReadRules) -> Pieces:
     return _sort([part for part in parts if not part.tree.is_multipart()])
 
 
-def body_text(body: tuple[Part, ...]) -> str:
-    """The text of the mail, lines ended by LF and reflowed (RFC 3676); empty if there is none."""
-    texts = []
-    for part in body:
-        plain = headers.decode(part.content(), part.charset).replace("\r\n", "\n")
-        texts.append(_reflow(plain) if part.flowed else plain)
-    return "\n".join(texts).strip()
-
-
 def _parts(mail: Message[str, str], rules: ReadRules) -> Iterator[Part]:
     """Every part in order, within limits; own stack, since ``Message.walk`` recurses."""
-    waiting: list[tuple[Message[str, str], tuple[str, ...], bool]] = [(mail, (), False)]
+    waiting: list[tuple[Message[str, str], tuple[str, ...], str]] = [(mail, (), "")]
     count = 0
     while waiting:
-        part, outer, alternative = waiting.pop()
+        part, outer, container = waiting.pop()
         count += 1
         if count > rules.parts:
             raise TooComplex(what="dele", limit=rules.parts)
         if len(outer) > rules.nesting:
             raise TooComplex(what="lag", limit=rules.nesting)
-        read = _part(part, rules, outer=outer, alternative=alternative)
+        read = _part(part, rules, outer=outer, container=container)
         yield read
         if part.is_multipart():
             inside = (*outer, read.boundary)
-            waiting.extend(
-                (child, inside, read.kind == "multipart/alternative")
-                for child in reversed(_children(part))
-            )
+            waiting.extend((child, inside, read.kind) for child in reversed(_children(part)))
 
 
 def _children(part: Message[str, str]) -> list[Message[str, str]]:
@@ -170,7 +169,7 @@ def _children(part: Message[str, str]) -> list[Message[str, str]]:
 
 
 def _part(
-    part: Message[str, str], rules: ReadRules, *, outer: tuple[str, ...], alternative: bool
+    part: Message[str, str], rules: ReadRules, *, outer: tuple[str, ...], container: str
 ) -> Part:
     """What the headers of *part* say."""
     fields: dict[str, bytes] = {}
@@ -195,7 +194,8 @@ def _part(
         disposition=disposition,
         name=shown.get("filename") or about.get("name", ""),
         cid=headers.decode(fields.get("content-id", b"")).strip("<> \t\r\n"),
-        alternative=alternative,
+        smime=about.get("smime-type", "").lower(),
+        container=container,
     )
 
 
@@ -203,6 +203,9 @@ def _refuse_unwanted(part: Part) -> None:
     name = part.name.strip().lower()
     for kinds, ending, error in _UNWANTED:
         if part.kind in kinds or (ending and name.endswith(ending)):
+            # Signed only, yet the whole mail lies inside the signature (RFC 8551, section 3.5.2).
+            if error is EncryptedMail and part.smime == "signed-data":
+                raise SignedContainer()
             raise error()
     if part.kind.startswith("message/"):
         raise ForwardedMail()
@@ -230,8 +233,8 @@ def _sort(parts: list[Part]) -> Pieces:
     for part in parts:
         if part.kind in _SIGNATURES:
             notes.append(SIGNATURE_NOTE)
-        elif part.kind.startswith("image/") and (part.disposition == "inline" or part.cid in shown):
-            notes.append(PICTURE_NOTE)
+        elif note := _left_out_picture(part, shown):
+            notes.append(note)
         elif _is_text_of_the_mail(part):
             # Damage in the text may be damage in the mail; so it is decoded even if nobody uses it.
             part.content()
@@ -240,6 +243,19 @@ def _sort(parts: list[Part]) -> Pieces:
         else:
             files.append(part)
     return Pieces(files=tuple(files), body=tuple(body), notes=tuple(dict.fromkeys(notes)))
+
+
+def _left_out_picture(part: Part, shown: set[str]) -> str:
+    """The note about a picture that is no file; empty if it is one, or no picture.
+
+    "inline" alone says nothing: Apple Mail writes it on every photo a person attaches.
+    """
+    if not part.kind.startswith("image/"):
+        return ""
+    related = part.container == "multipart/related" and part.cid and not part.name
+    if part.cid in shown or related:
+        return PICTURE_NOTE
+    return NAMELESS_PICTURE_NOTE if part.disposition == "inline" and not part.name else ""
 
 
 def _is_text_of_the_mail(part: Part) -> bool:
@@ -254,7 +270,7 @@ def _shown_pictures(parts: list[Part]) -> set[str]:
         unquote(cid)
         for part in parts
         if part.kind == "text/html" and _is_text_of_the_mail(part)
-        for cid in _CID.findall(headers.decode(part.content(), part.charset))
+        for cid in _CID.findall(unescape(headers.decode(part.content(), part.charset)))
     }
 
 
@@ -264,18 +280,3 @@ def _base64(raw: bytes) -> bytes:
         return binascii.a2b_base64(packed, strict_mode=True)
     except binascii.Error:
         raise DamagedMail(defect="base64") from None
-
-
-def _reflow(plain: str) -> str:
-    """Lines that end in a space go on in the next one (RFC 3676, section 4)."""
-    lines: list[str] = []
-    going_on = False
-    for line in plain.split("\n"):
-        # Stuffed lines have one space more (section 4.4); "-- " is the signature line, never flowed.
-        bare = line.removeprefix(" ")
-        if going_on and bare != "-- ":
-            lines[-1] += bare
-        else:
-            lines.append(bare)
-        going_on = bare.endswith(" ") and bare != "-- "
-    return "\n".join(line.rstrip(" ") if line != "-- " else line for line in lines)

@@ -22,6 +22,9 @@ _TAG = re.compile(r"\[\s*([^\W\d_][\w-]*)\s*:([^\[\]]*)\]")
 # What mail programs put before a subject, in Danish and English.
 _REPLY = re.compile(r"(?:re|sv|vs|fw|fwd)\s*:\s*", re.IGNORECASE)
 _CASE = re.compile(r"[\w][\w ./-]{0,63}")
+# How alike two words are when one is a slip for the other: "sga" is for "sag", "spam" and "jensen"
+# are for none of ours (difflib's ratio, 0 to 1).
+_SLIP = 0.65
 # XML 1.0 has no place for these, and the title travels in XML.
 _NOT_IN_XML = re.compile("[\ufffe\uffff]")
 
@@ -47,7 +50,8 @@ def plain_subject(value: bytes) -> str:
 
 def title_of(subject: str) -> str:
     """*subject* (plain) without tags and without what replies and forwards put before it."""
-    title = " ".join(_TAG.sub(" ", subject).split())
+    untagged = _TAG.sub(lambda found: " " if _is_tag(found) else found[0], subject)
+    title = " ".join(untagged.split())
     while reply := _REPLY.match(title):
         title = title[reply.end() :]
     return title
@@ -71,10 +75,13 @@ def read_subject(subject: str, rules: ReadRules, *, received_on: date, copies: b
     said: dict[str, str] = {}
     for tag in _TAG.finditer(subject):
         key, value = tag[1].lower(), tag[2].strip()
+        if not _is_tag(tag):
+            continue
         if key not in _TAGS:
-            raise UnknownTag(nearest=_nearest(key))
+            # A tag nobody knows may be a name or a number; a word is worth showing to its writer.
+            raise UnknownTag(private=key if key.isalpha() else "", hint=_hint(key))
         if said.setdefault(key, value) != value:
-            raise BadTagValue(tag=key, expected="kun ét af det mærke")
+            raise BadTagValue(tag=key, expected="mærket kun én gang")
         options = _TAGS[key](options, value)
     if options.deliver_from is not None and options.deliver_from < received_on:
         raise BadTagValue(tag="send", expected="en dag, der ikke er forbi")
@@ -95,9 +102,23 @@ def _judge_length(title: str, rules: ReadRules, *, copies: bool) -> tuple[str, .
     return ()
 
 
-def _nearest(key: str) -> str:
-    """The known tag that looks most like *key*."""
-    return max(_TAGS, key=lambda known: difflib.SequenceMatcher(None, known, key).ratio())
+def _is_tag(found: re.Match[str]) -> bool:
+    """Whether brackets mean us. "[EKSTERN: …]", which mail servers write, is part of a title."""
+    key, value = found[1].lower(), found[2]
+    return key in _TAGS or not value.startswith(" ") or _nearest(key) is not None
+
+
+def _nearest(key: str) -> str | None:
+    """The known tag that *key* may be a slip of the fingers for."""
+    return next(iter(difflib.get_close_matches(key, _TAGS, n=1, cutoff=_SLIP)), None)
+
+
+def _hint(key: str) -> str:
+    nearest = _nearest(key)
+    if nearest is not None:
+        return f"Mente du [{nearest}:…]?"
+    *first, last = (f"[{tag}:…]" for tag in _TAGS)
+    return f"Mærkerne er {', '.join(first)} og {last}."
 
 
 def _case(options: Options, value: str) -> Options:

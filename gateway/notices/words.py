@@ -35,6 +35,20 @@ _NOT_SENT = frozenset(
     {Status.FAILED, Status.REJECTED, Status.CANCELLED, Status.HANDLED, Status.ARCHIVED, Status.NONE}
 )
 
+_BY_PERSON = {
+    Status.HANDLED: (
+        "Håndteret",
+        "En medarbejder har håndteret {them} på en anden måde, for eksempel sendt {it} på papir.",
+        "Du skal ikke gøre noget.",
+    ),
+    Status.CANCELLED: (
+        "Annulleret",
+        "En medarbejder har annulleret {them}, så {it} bliver ikke sendt.",
+        "Spørg den, der driver systemet, hvis det er en fejl.",
+    ),
+}
+"""How a person may end a letter: the subject's first word, what happened, what to do."""
+
 _FOR_OPERATORS = frozenset(
     error.code
     for error in every_error()
@@ -153,6 +167,10 @@ def _final(notice: Notice) -> tuple[str, str, str]:
         return "Ikke sendt", "Brevet er ikke sendt. Intet er leveret til modtageren.", ""
     if all(letter.status == Status.ARCHIVED for letter in notice.letters):
         return "Arkiveret", _only_archived(count), "Du skal ikke gøre noget."
+    for status, (mark, lead, next_step) in _BY_PERSON.items():
+        if all(letter.status == status for letter in notice.letters):
+            them, it = ("brevet", "det") if count == 1 else (f"de {count} breve", "de")
+            return mark, lead.format(them=them, it=it), next_step
     if len(delivered) == count:
         return "Leveret", _delivered(delivered), _after_delivery(notice.letters)
     if delivered:
@@ -205,8 +223,10 @@ def _archived(letter: LetterLine) -> str:
 
 
 def _blocks(notice: Notice) -> tuple[Block, ...]:
-    identity = Row("Forsendelses-id", notice.submission_id)
-    whole = [*_why(notice.refusal), identity]
+    # What once held the letters is over when a person has ended them all.
+    ended = notice.letters and all(letter.status in _BY_PERSON for letter in notice.letters)
+    reason = [] if ended else _why(notice.refusal)
+    whole = [*reason, Row("Forsendelses-id", notice.submission_id)]
     several = len(notice.letters) > 1
     if not notice.letters:
         return (Block(heading="", rows=tuple(whole)),)
@@ -228,8 +248,12 @@ def _letter_rows(notice: Notice, letter: LetterLine) -> tuple[Row, ...]:
     ]
     if letter.archive != Status.NONE:
         rows.append(Row("Arkiv", _archive(letter)))
+    if letter.status in _BY_PERSON:
+        if len(notice.letters) > 1:
+            _, happened, next_step = _BY_PERSON[Status(letter.status)]
+            rows.append(Row("Bemærk", f"{happened.format(them='brevet', it='det')} {next_step}"))
     # The letter's own reason, unless the same one stands for the whole submission below it.
-    if letter.refusal != notice.refusal:
+    elif letter.refusal != notice.refusal:
         rows.extend(_why(letter.refusal))
     return tuple(rows)
 

@@ -27,23 +27,18 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Executable,
-    Insert,
     Table,
-    Update,
-    bindparam,
     create_engine,
     event,
-    insert,
     make_url,
     text,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import DiskFull, LedgerUnavailable
 from gateway.storage.columns import storable
-from gateway.storage.many import run_many
+from gateway.storage.many import change_many, insert_many
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -57,8 +52,6 @@ _PRAGMAS = (
 )
 # class 53, insufficient resources: 53100 is disk_full. PostgreSQL manual, appendix A.
 _POSTGRES_DISK_FULL = "53100"
-_OF = "of_id"
-"""Name of the parameter of ``Tx.change`` that is no column."""
 
 _locks: dict[str, threading.Lock] = {}
 _locks_guard = threading.Lock()
@@ -85,68 +78,54 @@ class Tx:
         """As ``insert_missing``; the values of all *keys* of what went in."""
         if not rows:
             return set()
-        if not self.postgres and {*keys} <= rows[0].keys() and self._were_all_missing(table, rows):
+        if self.postgres:
+            new = insert_many(self.connection, table, rows, missing=True, returning=keys)
+            return {tuple(row) for row in new.all()}
+        if {*keys} <= rows[0].keys() and self._were_all_missing(table, rows):
             return {tuple(storable(row[key]) for key in keys) for row in rows}
-        statement = _insert_missing(table, keys, postgres=self.postgres)
+        statement = _insert_missing(table, keys)
         return {tuple(row) for row in self.connection.execute(statement, list(rows)).all()}
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*, all with the same columns."""
-        if not rows:
-            return
-        if self.postgres:
-            self.connection.execute(_insert_packed(table), list(rows))
-        else:
-            run_many(self.connection, _insert(table), rows)
+        if rows:
+            insert_many(self.connection, table, rows)
 
     def change(self, table: Table, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Write columns to rows by their id: ``(id, {column: value})``. Rows that get the same columns
         are one statement.
         """
+        self.change_by(table, ("id",), [((row_id,), written) for row_id, written in rows])
+
+    def change_by(
+        self,
+        table: Table,
+        by: tuple[str, ...],
+        rows: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+    ) -> None:
+        """As ``change``, by the values of the columns *by*."""
         shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        for row_id, written in rows:
-            shapes.setdefault(tuple(written), []).append({_OF: row_id, **written})
+        names = [f"of_{name}" for name in by]
+        for of, written in rows:
+            row = {**dict(zip(names, of, strict=True)), **written}
+            shapes.setdefault(tuple(written), []).append(row)
         for alike in shapes.values():
-            run_many(self.connection, _change(table), alike)
+            change_many(self.connection, table, by, alike)
 
     def _were_all_missing(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Insert all of *rows*, or none of them. On SQLite the quick way, and nearly always the one."""
         self.connection.exec_driver_sql("SAVEPOINT all_of_them")
-        inserted = run_many(self.connection, _insert_quietly(table), rows).rowcount
+        inserted = insert_many(self.connection, table, rows, missing=True).rowcount
         if inserted != len(rows):
             self.connection.exec_driver_sql("ROLLBACK TO all_of_them")
         self.connection.exec_driver_sql("RELEASE all_of_them")
         return inserted == len(rows)
 
 
-# Made once: building a statement and its cache key costs more than running it.
-
-
 @cache
-def _insert_missing(table: Table, keys: tuple[str, ...], *, postgres: bool) -> Executable:
-    kind = postgresql.insert if postgres else sqlite.insert
-    return kind(table).on_conflict_do_nothing().returning(*(table.c[key] for key in keys))
-
-
-@cache
-def _insert_quietly(table: Table) -> Insert:
-    return sqlite.insert(table).on_conflict_do_nothing()
-
-
-@cache
-def _insert_packed(table: Table) -> Executable:
-    # With RETURNING, SQLAlchemy packs many rows into one statement: one round trip.
-    return insert(table).returning(next(iter(table.primary_key.columns)))
-
-
-@cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
-
-
-@cache
-def _change(table: Table) -> Update:
-    return update(table).where(table.c.id == bindparam(_OF))
+def _insert_missing(table: Table, keys: tuple[str, ...]) -> Executable:
+    """Made once: building a statement and its cache key costs more than running it."""
+    return sqlite.insert(table).on_conflict_do_nothing().returning(*(table.c[key] for key in keys))
 
 
 class Database:

@@ -13,6 +13,7 @@ from gateway.model.notice import NoticeKind
 from gateway.model.shipment import Status
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.status import FINAL, LetterStatus, ShipmentState, letter_status
 from gateway.storage.values import Row, by
@@ -144,8 +145,8 @@ def _submissions(tx: Tx, submission_ids: Sequence[str]) -> Sequence[Row]:
     return tx.run(_TOLD, {"ids": list(submission_ids)}).mappings().all()
 
 
-_OF_LETTERS = t.letters.c.submission_id.in_(t.IDS)
-_OF_SHIPMENTS = t.shipments.c.submission_id.in_(t.IDS)
+_OF_LETTERS = among(t.letters.c.submission_id)
+_OF_SHIPMENTS = among(t.shipments.c.submission_id)
 _LETTERS_IN_ORDER = (t.letters.c.submission_id, t.letters.c.number)
 _SHIPMENTS_IN_ORDER = (t.shipments.c.created_at, t.shipments.c.id)
 _LETTERS = select(t.letters).where(_OF_LETTERS).order_by(*_LETTERS_IN_ORDER)
@@ -161,15 +162,15 @@ _SHIPMENT_STATES = (
     .order_by(*_SHIPMENTS_IN_ORDER)
 )
 _ATTEMPTS = (
-    select(t.attempts).where(t.attempts.c.shipment_id.in_(t.IDS)).order_by(t.attempts.c.number)
+    select(t.attempts).where(among(t.attempts.c.shipment_id)).order_by(t.attempts.c.number)
 )
 _RECEIPTS = (
     select(*(one for one in t.receipts.c if one.name != "raw"))
-    .where(t.receipts.c.shipment_id.in_(t.IDS))
+    .where(among(t.receipts.c.shipment_id))
     .order_by(t.receipts.c.id)
 )
 _MOVING = select(t.submissions.c.id).where(
-    t.submissions.c.id.in_(t.IDS),
+    among(t.submissions.c.id),
     select(t.shipments.c.id)
     .where(
         t.shipments.c.submission_id == t.submissions.c.id,
@@ -180,4 +181,4 @@ _MOVING = select(t.submissions.c.id).where(
 )
 _TOLD = select(
     *(t.submissions.c[name] for name in ("id", "state", "wish", "reply_to", "automatic", "silent"))
-).where(t.submissions.c.id.in_(t.IDS))
+).where(among(t.submissions.c.id))

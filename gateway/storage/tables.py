@@ -8,11 +8,8 @@ neither well nor badly. What a shipment's delivery is, is never stored: see ``mo
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     Boolean,
     Column,
     ForeignKey,
@@ -24,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    bindparam,
     text,
 )
 
@@ -46,10 +42,6 @@ HELD = text("state = 'held'")
 HELD_OR_FAILED = text("state IN ('held', 'failed')")
 OPEN_OR_WAITING = text("state IN ('open', 'waiting')")
 RELEASED = text("verb = 'release'")
-
-
-IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-"""``.where(column.in_(IDS))``, so that a statement is built once: it takes ``{"ids": [...]}``."""
 
 
 def _partial(name: str, *columns: str, only: str) -> Index:

@@ -147,9 +147,9 @@ class Door:
     def port(self) -> int:
         return self.server.ports["smtp"]
 
-    async def knock(self) -> "Client":
-        """A new connection, greeting read."""
-        client = await Client.connect(self.port, self.authority)
+    async def knock(self, source: str = "127.0.0.1") -> "Client":
+        """A new connection from the address *source*, greeting read."""
+        client = await Client.connect(self.port, self.authority, source)
         self.clients.append(client)
         assert (await client.reply()).startswith("220 ")
         return client
@@ -173,8 +173,11 @@ class Client:
         self.reader, self.writer, self.authority = reader, writer, authority
 
     @classmethod
-    async def connect(cls, port: int, authority: Authority) -> "Client":
-        return cls(*await asyncio.open_connection("127.0.0.1", port), authority)
+    async def connect(
+        cls, port: int, authority: Authority, source: str = "127.0.0.1"
+    ) -> "Client":
+        to = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+        return cls(*to, authority)
 
     async def send(self, raw: bytes) -> None:
         self.writer.write(raw)
@@ -199,11 +202,15 @@ class Client:
         context = self.authority.client_context(certificate=certificate)
         await self.writer.start_tls(context, server_hostname="localhost")
 
-    async def log_in(self, user: str = USER, password: str = PASSWORD) -> None:
+    async def go_under_tls(self) -> None:
+        """EHLO, STARTTLS, EHLO."""
         await self.ask("EHLO client")
         assert (await self.ask("STARTTLS")).startswith("220 ")
         await self.start_tls()
         await self.ask("EHLO client")
+
+    async def log_in(self, user: str = USER, password: str = PASSWORD) -> None:
+        await self.go_under_tls()
         token = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
         assert (await self.ask(f"AUTH PLAIN {token}")).startswith("235 ")
 

@@ -23,8 +23,10 @@ from gateway.ingress.smtp.replies import Reply
 from gateway.model.submission import Submitter
 
 # Dot-atoms only: no quoted local parts, no address literals, no comments.
-ADDRESS = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?"
-_ADDRESS = re.compile(ADDRESS.decode("ascii"), re.ASCII)
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?",
+    re.ASCII,
+)
 
 
 class LoggedIn(Protocol):
@@ -111,6 +113,16 @@ def _speakers(peer: Peer, sender: str, smtp: Smtp) -> list[Admitted]:
         for one in smtp.relays
         if (peer.tls or one.plaintext) and _inside(peer.address, one.networks)
     ]
+
+
+def is_relay(address: str, smtp: Smtp) -> bool:
+    """Whether the IP *address* lies in a network of a configured relay."""
+    return any(_inside(address, relay.networks) for relay in smtp.relays)
+
+
+def has_proved(peer: Peer, smtp: Smtp) -> bool:
+    """Whether some submitter is proved, or will be as soon as a relay goes under TLS."""
+    return is_relay(peer.address, smtp) or bool(_speakers(peer, "", smtp))
 
 
 def _as_user(user: LoggedIn, sender: str) -> Admitted:

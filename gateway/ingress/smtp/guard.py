@@ -6,13 +6,17 @@ their /64: one customer has them all.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from weakref import WeakValueDictionary
 
 # Doubling from a quarter of an hour to a day (security reference, SMTP-11).
 FIRST_BAN_SECONDS = 15 * 60.0
 LONGEST_BAN_SECONDS = 24 * 3600.0
+# After a quiet day, counted from the last attempt and the end of the last ban, all begins anew.
+FORGOTTEN_SECONDS = 24 * 3600.0
 # Waits before a wrong login is answered grow by the failures, up to this many times the first.
 LONGEST_WAIT_FACTOR = 10
 # Addresses remembered; the oldest go first, so that a flood of addresses costs no memory.
@@ -21,9 +25,14 @@ MOST_ADDRESSES = 10_000
 
 @dataclass(slots=True)
 class _Record:
+    seen: float
+    """When the last attempt was made."""
     failures: int = 0
     bans: int = 0
     banned_until: float = 0.0
+
+    def forgotten(self, now: float) -> bool:
+        return now - max(self.seen, self.banned_until) > FORGOTTEN_SECONDS
 
 
 class Guard:
@@ -35,14 +44,19 @@ class Guard:
         self._logins = logins
         self._open: Counter[str] = Counter()
         self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def enter(self, address: str) -> bool:
-        """Count a connection in; False, and nothing counted, if there are too many."""
-        place = _place(address)
-        if self._open.total() >= self._connections or self._open[place] >= self._per_address:
-            return False
-        self._open[place] += 1
-        return True
+    def crowded(self, address: str) -> bool:
+        """Whether *address* has all the connections it may have."""
+        return self._open[_place(address)] >= self._per_address
+
+    def full(self) -> bool:
+        """Whether all addresses together have as many as there may be."""
+        return self._open.total() >= self._connections
+
+    def enter(self, address: str) -> None:
+        """Count a connection in."""
+        self._open[_place(address)] += 1
 
     def leave(self, address: str) -> None:
         """A counted connection has ended."""
@@ -51,21 +65,27 @@ class Guard:
         if self._open[place] <= 0:
             del self._open[place]
 
+    def turn(self, address: str) -> asyncio.Lock:
+        """Held while a login is looked at: one after the other for one address.
+
+        So twenty guesses at once are no more than twenty in a row, and twenty good logins all work.
+        """
+        return self._turns.setdefault(_place(address), asyncio.Lock())
+
     def banned(self, address: str, now: float) -> bool:
         """Whether *address* has failed too often and its time is not over."""
         record = self._records.get(_place(address))
         return record is not None and now < record.banned_until
 
-    def login_failed(self, address: str, now: float) -> int:
-        """Count a failed login, ban at the limit.
+    def login_tried(self, address: str, now: float) -> int:
+        """Count a login as failed before it is looked at; ban at the limit.
+
+        So one that hangs up before the answer counts too. What ``login_worked`` says takes it back.
 
         Returns:
             failures in a row, for the growing wait; at most ``LONGEST_WAIT_FACTOR``.
         """
-        record = self._records.setdefault(_place(address), _Record())
-        self._records.move_to_end(_place(address))
-        if len(self._records) > MOST_ADDRESSES:
-            self._records.popitem(last=False)
+        record = self._record(_place(address), now)
         record.failures += 1
         wait = min(record.failures, LONGEST_WAIT_FACTOR)
         if record.failures >= self._logins:
@@ -73,11 +93,19 @@ class Guard:
             record.failures, record.bans, record.banned_until = 0, record.bans + 1, now + ban
         return wait
 
+    def _record(self, place: str, now: float) -> _Record:
+        record = self._records.get(place)
+        if record is None or record.forgotten(now):
+            record = self._records[place] = _Record(now)
+        record.seen = now
+        self._records.move_to_end(place)
+        if len(self._records) > MOST_ADDRESSES:
+            self._records.popitem(last=False)
+        return record
+
     def login_worked(self, address: str) -> None:
-        """Forget failures: many people share the address of their office."""
-        record = self._records.get(_place(address))
-        if record is not None:
-            record.failures = 0
+        """Forget what was: many people share the address of their office."""
+        self._records.pop(_place(address), None)
 
 
 def _place(address: str) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from gateway.ingress.smtp.gate import ADDRESS
+from gateway.documents.head import one_address
 
 # A longer Message-ID is no key but an attack; such mail is known by its content instead.
 LONGEST_REFERENCE = 500
@@ -20,15 +20,6 @@ LONGEST_REFERENCE = 500
 _STABLE = frozenset((b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"mime-version"))
 _FIELD = re.compile(rb"[!-9;-~]+")
 _PRINTABLE = re.compile(rb"[!-~]+")
-
-# One display name (bare words, quoted strings, comments) and one address. Anything cleverer has
-# been read as different senders by different programs (espoofer; security reference, AUTH-01..24).
-_COMMENT = rb"\([^()<>@\"\\\r\n]*\)"
-_ONE_FROM = re.compile(
-    rb"(?:(?:[^\"<>()\[\]:;@\\,\r\n]|\"(?:[^\"\\\r\n]|\\[^\r\n])*\"|" + _COMMENT + rb")*"
-    rb"<[ \t]*(?P<angle>" + ADDRESS + rb")[ \t]*>|[ \t]*(?P<bare>" + ADDRESS + rb"))"
-    rb"[ \t]*(?:" + _COMMENT + rb"[ \t]*)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +70,12 @@ def read_header(block: bytes) -> Header:
 
 
 def from_address(header: Header) -> str | None:
-    """The one address of the one From field; None if there is not exactly that."""
+    """The one address of the one From field; None if there is not exactly that.
+
+    Read by the pattern that reads the letter later: what we say yes to here is not refused there.
+    """
     values = header.values(b"from")
-    if len(values) != 1 or not header.sound:
-        return None
-    match = _ONE_FROM.fullmatch(values[0])
-    return (match["angle"] or match["bare"]).decode("ascii") if match else None
+    return one_address(values[0]) if len(values) == 1 and header.sound else None
 
 
 def message_id(header: Header) -> str | None:

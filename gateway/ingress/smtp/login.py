@@ -1,8 +1,8 @@
 """AUTH PLAIN and LOGIN (RFC 4954, 4616), only under TLS.
 
 A wrong password and an unknown name look the same, in words and in time. Each failure waits longer;
-after some of them the address is shut out for a while. Accounts are never locked: that would let a
-stranger lock everybody out.
+after some of them the address is shut out for a while (a relay's only from logging in). Accounts are
+never locked: that would let a stranger lock everybody out.
 """
 
 from __future__ import annotations
@@ -59,30 +59,37 @@ class Login(Connection):
             await self._log_in(mechanism, words[1] if len(words) == 2 else None)
 
     async def _log_in(self, mechanism: str, initial: str | None) -> None:
-        guard = self.reception.guard
-        if guard.banned(self.remote, self.loop.time()):
-            log.refused(channel="smtp", code="", reply=replies.BANNED.label(), remote=self.remote)
-            self.hang_up(replies.BANNED)
-            raise Closed
+        self._stop_if_banned()
         try:
             ask = self._plain if mechanism == "PLAIN" else self._login
             name, password = await ask(initial)
         except _Refused as early:
             await self.refuse(early.reply)
             return
-        user = await self.loop.run_in_executor(
-            self.reception.logins, self.reception.users.verify, name, password
-        )
+        guard = self.reception.guard
+        async with guard.turn(self.remote):
+            self._stop_if_banned()
+            waits = guard.login_tried(self.remote, self.loop.time())
+            user = await self.loop.run_in_executor(
+                self.reception.logins, self.reception.users.verify, name, password
+            )
+            if user is not None:
+                guard.login_worked(self.remote)
         if user is None:
-            await self._wrong()
+            await self._wrong(waits)
             return
-        guard.login_worked(self.remote)
         self.user = user
         await self.say(replies.LOGGED_IN)
 
-    async def _wrong(self) -> None:
+    def _stop_if_banned(self) -> None:
+        """Raises Closed."""
+        if self.reception.guard.banned(self.remote, self.loop.time()):
+            log.refused(channel="smtp", code="", reply=replies.BANNED.label(), remote=self.remote)
+            self.hang_up(replies.BANNED)
+            raise Closed
+
+    async def _wrong(self, waits: int) -> None:
         log.login_failed(channel="smtp", remote=self.remote)
-        waits = self.reception.guard.login_failed(self.remote, self.loop.time())
         await asyncio.sleep(self.limits.login_delay.total_seconds() * waits)
         await self.refuse(replies.WRONG_LOGIN)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
 from gateway.config.settings import Settings
@@ -25,9 +26,13 @@ ROOM_IS_FRESH_SECONDS = 1.0
 
 
 class Guest(Protocol):
-    """What the server asks of a session when it goes down."""
+    """What the server asks of a session when it goes down, or is full."""
 
     def close_if_idle(self) -> None: ...
+
+    def silent_since(self) -> float | None: ...
+
+    def make_room(self) -> None: ...
 
     def hang_up(self, last_words: Reply) -> None: ...
 
@@ -66,6 +71,17 @@ class Reception:
         self.sessions.discard(session)
         if not self.sessions:
             self._empty.set()
+
+    def make_room(self) -> bool:
+        """End the session that has been silent longest of those who have proved nothing, if any."""
+        silent = [
+            (since, session)
+            for session in self.sessions
+            if (since := session.silent_since()) is not None
+        ]
+        if silent:
+            min(silent, key=itemgetter(0))[1].make_room()
+        return bool(silent)
 
     async def wait_until_empty(self) -> None:
         """Until no session is left."""

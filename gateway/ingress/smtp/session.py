@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 
 from gateway.ingress.smtp import replies
 from gateway.ingress.smtp.connection import Closed
-from gateway.ingress.smtp.gate import Admitted, Peer, admit, plain_address, recipient_refused
+from gateway.ingress.smtp.gate import (
+    Admitted,
+    Peer,
+    admit,
+    has_proved,
+    plain_address,
+    recipient_refused,
+)
 from gateway.ingress.smtp.incoming import Incoming
 from gateway.ingress.smtp.login import Login
 from gateway.ingress.smtp.reception import Reception
@@ -49,6 +56,9 @@ class Session(Login):
         return Peer(
             address=self.remote, tls=self.tls_on, fingerprint=self.fingerprint, user=self.user
         )
+
+    def proved(self) -> bool:
+        return has_proved(self._peer(), self.reception.settings.smtp)
 
     async def _greet(self, name: str, *, extended: bool) -> bool:
         if not name:

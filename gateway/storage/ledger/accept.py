@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.submission import Accepted, Arrival, new_submission_id
 from gateway.storage import tables as t
+from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Part, note
 from gateway.storage.values import submission_row
@@ -78,11 +79,11 @@ _UNDER_REFERENCES = (
         t.submissions.c.identity,
         t.submissions.c.recipients_digest,
     )
-    .where(t.submissions.c.reference_key.in_(t.IDS))
+    .where(among(t.submissions.c.reference_key))
     .order_by(t.submissions.c.received_at, t.submissions.c.id)
 )
 _WRITTEN = select(t.submissions.c.id, t.submissions.c.reference_key).where(
-    t.submissions.c.id.in_(t.IDS)
+    among(t.submissions.c.id)
 )
 _INSERT: dict[bool, Executable] = {
     postgres: kind(t.submissions).on_conflict_do_nothing()

@@ -17,6 +17,7 @@ from gateway.model.shipment import Sendable
 from gateway.model.submission import Submission
 from gateway.ports import Claim
 from gateway.storage import tables as t
+from gateway.storage.among import among
 from gateway.storage.connect import Database, Tx
 from gateway.storage.news import tell
 from gateway.storage.values import Row, refusal_row
@@ -181,7 +182,7 @@ def in_hand(
 def _in_hand(table: Table, also: tuple[str, ...], *, also_ended: bool) -> Executable:
     columns = table.c
     wanted = select(*(columns[name] for name in ("id", "fence", "state", *also))).where(
-        columns.id.in_(t.IDS), columns.lease_until.is_not(None)
+        among(columns.id), columns.lease_until.is_not(None)
     )
     if not also_ended:
         wanted = wanted.where(columns.due_at.is_not(None))
@@ -209,7 +210,7 @@ def lock_submissions(tx: Tx, submission_ids: Sequence[str]) -> None:
 
 _LOCK = (
     select(t.submissions.c.id)
-    .where(t.submissions.c.id.in_(t.IDS))
+    .where(among(t.submissions.c.id))
     .order_by(t.submissions.c.id)
     .with_for_update(key_share=True)
 )

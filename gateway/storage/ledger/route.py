@@ -17,6 +17,7 @@ from gateway.model.submission import Submission
 from gateway.ports import Claim, LetterPast, NewShipment, RouteEnd
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, latest, lock_submissions, made, notes
 from gateway.storage.news import tell
@@ -103,12 +104,12 @@ _SUBMISSIONS_OF = (
         t.letters.c.id.label("letter_id"), *(one for one in t.submissions.c if one.name != "raw")
     )
     .join(t.letters, t.letters.c.submission_id == t.submissions.c.id)
-    .where(t.letters.c.id.in_(t.IDS))
+    .where(among(t.letters.c.id))
 )
 _REFUSED_BY = (
     select(t.shipments.c.letter_id, t.shipments.c.destination)
     .where(
-        t.shipments.c.letter_id.in_(t.IDS),
+        among(t.shipments.c.letter_id),
         t.shipments.c.kind == "send",
         t.shipments.c.state == "failed",
     )
@@ -116,7 +117,7 @@ _REFUSED_BY = (
 )
 
 _RELEASED_FROM = select(t.audit.c.item, t.audit.c.reason).where(
-    t.audit.c.item.in_(t.IDS), t.RELEASED, t.audit.c.reason != ""
+    among(t.audit.c.item), t.RELEASED, t.audit.c.reason != ""
 )
 
 

@@ -14,6 +14,7 @@ from gateway.model.shipment import Receipt, Status, delivery
 from gateway.ports import ReceiptOutcome
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.among import among
 from gateway.storage.columns import storable
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, lock_submissions, notes
@@ -152,33 +153,33 @@ def _insert(tx: Tx, receipts: Sequence[Receipt], named: Mapping[str, Row]) -> se
 
 _COLUMNS = t.shipments.c
 _BY_KEY = select(_COLUMNS.key, _COLUMNS.id, _COLUMNS.letter_id, _COLUMNS.submission_id).where(
-    _COLUMNS.key.in_(t.IDS)
+    among(_COLUMNS.key)
 )
 # Taken in order, as ``in_hand`` does, so that two nodes never wait for each other in a ring.
 _SENDINGS = (
     select(_COLUMNS.id, _COLUMNS.submission_id, _COLUMNS.state)
-    .where(_COLUMNS.id.in_(t.IDS), _COLUMNS.kind == "send")
+    .where(among(_COLUMNS.id), _COLUMNS.kind == "send")
     .order_by(_COLUMNS.id)
     .with_for_update(key_share=True)
 )
-_ATTEMPTS = select(t.attempts).where(t.attempts.c.shipment_id.in_(t.IDS))
+_ATTEMPTS = select(t.attempts).where(among(t.attempts.c.shipment_id))
 _RECEIPTS = (
     select(*(one for one in t.receipts.c if one.name != "raw"))
-    .where(t.receipts.c.shipment_id.in_(t.IDS))
+    .where(among(t.receipts.c.shipment_id))
     .order_by(t.receipts.c.id)
 )
 _SETTLED_LETTERS = (
     select(_COLUMNS.letter_id)
     .join(t.receipts, _COLUMNS.id == t.receipts.c.shipment_id)
     .where(
-        _COLUMNS.letter_id.in_(t.IDS),
+        among(_COLUMNS.letter_id),
         _COLUMNS.kind == "send",
         t.receipts.c.verdict.in_(FINAL_VERDICTS),
     )
     .distinct()
 )
 _ARCHIVED = select(t.shipments).where(
-    _COLUMNS.letter_id.in_(t.IDS),
+    among(_COLUMNS.letter_id),
     _COLUMNS.kind == "archive",
     _COLUMNS.part == "letter",
     _COLUMNS.state == "done",

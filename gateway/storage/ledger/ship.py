@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from gateway.model.shipment import Attempt, Receipt, Sendable, ShipmentKind
 from gateway.model.submission import Blob
 from gateway.ports import Answer, AttemptEnd, Claim, Offer
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, lock_submissions, made, notes
 from gateway.storage.ledger.settle import (
@@ -21,7 +22,6 @@ from gateway.storage.ledger.settle import (
     settle,
     store,
 )
-from gateway.storage.many import run_many
 from gateway.storage.news import tell
 from gateway.storage.values import Row
 
@@ -203,41 +203,31 @@ def _answer(tx: Tx, mine: Sequence[tuple[Answer, str]]) -> None:
         after = _after(tx, answer.claim.item, answer.end) if state == "open" else {}
         changes.append((_shipment_id(answer), {"lease_until": None, "crashes": 0, **after}))
     tx.change(t.shipments, changes)
-    if mine:
-        run_many(
-            tx.connection,
-            _ANSWER,
-            [
-                {
-                    "of_id": _shipment_id(answer),
-                    "of_number": answer.attempt.number,
-                    "of_outcome": "offered",
-                    "outcome": answer.end.outcome,
-                    "code": answer.end.code,
-                    "ended_at": tx.now,
-                }
-                for answer, _ in mine
-            ],
-        )
+    tx.change_by(
+        t.attempts,
+        ("shipment_id", "number", "outcome"),
+        [
+            (
+                (_shipment_id(answer), answer.attempt.number, "offered"),
+                {"outcome": answer.end.outcome, "code": answer.end.code, "ended_at": tx.now},
+            )
+            for answer, _ in mine
+        ],
+    )
 
 
-_ANSWER = update(t.attempts).where(
-    t.attempts.c.shipment_id == bindparam("of_id"),
-    t.attempts.c.number == bindparam("of_number"),
-    t.attempts.c.outcome == bindparam("of_outcome"),
-)
 _SENT_TOO = select(t.shipments.c.letter_id).where(
-    t.shipments.c.letter_id.in_(t.IDS), t.shipments.c.kind == "send"
+    among(t.shipments.c.letter_id), t.shipments.c.kind == "send"
 )
 _LETTERS = (
     select(t.letters, t.submissions.c.submitter_name)
     .join(t.submissions, t.submissions.c.id == t.letters.c.submission_id)
-    .where(t.letters.c.id.in_(t.IDS))
+    .where(among(t.letters.c.id))
 )
 _RECEIPTS = (
     select(t.receipts, t.shipments.c.letter_id)
     .join(t.shipments, t.shipments.c.id == t.receipts.c.shipment_id)
-    .where(t.shipments.c.letter_id.in_(t.IDS), t.shipments.c.kind == "send")
+    .where(among(t.shipments.c.letter_id), t.shipments.c.kind == "send")
     .order_by(t.receipts.c.id)
 )
 

@@ -1,11 +1,17 @@
 """Many in one transaction: one answer each, and what was lost takes nothing along."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Select, event
 
 from gateway.model.identity import Cpr
 from gateway.model.submission import Blob
 from gateway.ports import Answer, AttemptEnd, Offer, ReadEnd, RouteEnd
+from gateway.storage import news, tables
+from gateway.storage.ledger import accept, base, route, settle, ship
 
 
 def test_a_lost_claim_among_many_is_said_and_the_others_are_read(ledger, post):
@@ -166,3 +172,27 @@ def test_of_nothing_nothing_is_written(ledger):
     assert ledger.add_receipts([]) == []
     assert ledger.pasts([]) == {}
     ledger.put_back([])
+
+
+def look_ups() -> Iterator[tuple[str, Select]]:
+    """The statements that find many rows by their ids."""
+    for module in (news, accept, base, route, settle, ship):
+        for name, value in vars(module).items():
+            if isinstance(value, Select):
+                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
+    yield "base.in_hand", base._in_hand(tables.shipments, (), also_ended=False)
+
+
+@pytest.mark.parametrize(("name", "statement"), list(look_ups()))
+def test_a_look_up_of_many_goes_by_an_index(ledger, name, statement):
+    ran = []
+    with ledger._database.write() as tx:
+        if tx.postgres:
+            tx.connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        event.listen(tx.connection, "before_cursor_execute", lambda *call: ran.append(call[2:4]))
+        tx.run(statement, {"ids": ["a", "b"]}).all()
+        sql, values = ran[0]
+        explain = "EXPLAIN" if tx.postgres else "EXPLAIN QUERY PLAN"
+        plan = [str(row) for row in tx.connection.exec_driver_sql(f"{explain} {sql}", values).all()]
+    scans = [line for line in plan if "Seq Scan" in line or ("SCAN " in line and "json_each" not in line)]
+    assert scans == [], name

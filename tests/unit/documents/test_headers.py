@@ -138,3 +138,8 @@ def test_no_bytes_make_decoding_fail(value):
     headers.text(value)
     headers.parameters(value)
     headers.decode(value, "utf-16")
+
+
+@pytest.mark.parametrize("label", ["\ud800utf-8", "utf-8\0", "æ", "", "base64", "x-nope"])
+def test_a_charset_nobody_knows_is_none_and_no_crash(label):
+    assert headers.codec(label) is None

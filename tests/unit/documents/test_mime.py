@@ -2,6 +2,8 @@ import base64
 
 import pytest
 
+from gateway.documents.mime import NAMELESS_PICTURE_NOTE, PICTURE_NOTE
+
 HEAD = b"From: a@b.dk\r\nSubject: Brev\r\n"
 
 
@@ -35,7 +37,9 @@ def nested(depth):
         (b"Content-Type: application/ms-tnef", "GW-208"),
         (b"Content-Type: application/octet-stream; name=WINMAIL.DAT", "GW-208"),
         (b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data", "GW-209"),
-        (b"Content-Type: application/x-pkcs7-mime; smime-type=signed-data", "GW-209"),
+        (b"Content-Type: application/x-pkcs7-mime; smime-type=signed-data", "GW-218"),
+        (b"Content-Type: application/pkcs7-mime; SMIME-Type=Signed-Data; name=smime.p7m", "GW-218"),
+        (b"Content-Type: application/pkcs7-mime; name=smime.p7m", "GW-209"),
         (b"Content-Type: application/octet-stream; name=smime.p7m", "GW-209"),
         (b"Content-Type: application/pgp-encrypted", "GW-209"),
         (b"Content-Type: message/partial; id=a; number=1", "GW-215"),
@@ -120,7 +124,9 @@ HTML = b'Content-Type: text/html; charset=utf-8\r\n\r\n<img src="cid:logo%40x"><
         (b"Content-ID: <logo@x>\r\n", False),
         (b"Content-ID: <zwei>\r\n", False),
         (b"Content-ID: <logo@x>\r\nContent-Disposition: attachment; filename=logo.png\r\n", False),
-        (b"Content-Disposition: inline; filename=logo.png\r\n", False),
+        (b"Content-ID: <logo@x>\r\nContent-Disposition: inline; filename=logo.png\r\n", False),
+        (b"Content-Disposition: inline; filename=logo.png\r\n", True),
+        (b"Content-ID: <other@x>\r\nContent-Disposition: inline; filename=logo.png\r\n", True),
         (b"Content-Disposition: attachment; filename=logo.png\r\n", True),
         (b"Content-ID: <other@x>\r\n", True),
         (b"", True),
@@ -131,6 +137,66 @@ def test_pictures_of_the_text_are_left_out_and_said_so(read, mail, file_part, pd
     names = [document.name for document in reading.letters[0].documents]
     assert ("logo.png" in names) is sent
     assert len(reading.notes) == (0 if sent else 1)
+
+
+NAMELESS = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n"
+PNG = b"\r\n" + base64.b64encode(b"\x89PNG\r\n\x1a\n") + b"\r\n"
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "image/pjpeg"])
+def test_a_photo_among_plain_text_is_sent_although_it_is_inline(read, mail, file_part, pdf, kind):
+    """Apple Mail on a telephone calls every attachment inline."""
+    brev = file_part(pdf(), "filename=brev.pdf", disposition="inline")
+    photo = file_part(b"\xff\xd8\xff\xe0photo", "filename=IMG_0001.jpeg", kind=kind, disposition="inline")
+    reading = read(mail(brev, photo))
+    assert [document.name for document in reading.letters[0].documents] == ["brev.pdf", "IMG_0001.jpeg"]
+    assert reading.notes == ()
+
+
+def test_a_photo_of_a_type_nobody_takes_is_refused_although_it_is_inline(code_of, mail, file_part, pdf):
+    photo = file_part(b"ftypheic", "filename=IMG_0002.HEIC", kind="image/heic", disposition="inline")
+    assert code_of(mail(file_part(pdf()), photo)) == "GW-203"
+
+
+def test_an_inline_picture_without_a_name_is_left_out_and_the_note_does_not_call_it_a_logo(
+    read, mail, file_part, pdf
+):
+    reading = read(mail(file_part(pdf()), NAMELESS + b"Content-Disposition: inline\r\n" + PNG))
+    assert len(reading.letters[0].documents) == 1
+    assert reading.notes == (NAMELESS_PICTURE_NOTE,)
+
+
+@pytest.mark.parametrize(
+    ("container", "headers", "sent", "notes"),
+    [
+        (b"related", b"Content-ID: <other@x>\r\n", 1, (PICTURE_NOTE,)),
+        (b"related", b"Content-ID: <other@x>\r\nContent-Disposition: inline\r\n", 1, (PICTURE_NOTE,)),
+        (b"related", b"Content-ID: <other@x>\r\nContent-Disposition: inline; filename=foto.png\r\n", 2, ()),
+        (b"mixed", b"Content-ID: <other@x>\r\nContent-Disposition: inline; filename=foto.png\r\n", 2, ()),
+    ],
+)
+def test_a_picture_that_belongs_to_the_text_has_an_id_and_no_name(
+    read, mail, file_part, pdf, container, headers, sent, notes
+):
+    inside = (
+        b"Content-Type: multipart/" + container + b"; boundary=r\r\n\r\n--r\r\n" + HTML
+        + b"--r\r\n" + NAMELESS + headers + PNG + b"--r--\r\n"
+    )
+    reading = read(mail(inside, file_part(pdf())))
+    assert len(reading.letters[0].documents) == sent
+    assert [note for note in reading.notes if "billede" in note] == list(notes)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [b'<p style="background: url(&quot;cid:logo@x&quot;)">', b"<img src='CID:logo&#64;x'>", b"<img src=cid:logo%40x>"],
+)
+def test_the_text_may_show_a_picture_in_any_spelling(read, mail, file_part, pdf, shown):
+    html = b"Content-Type: text/html; charset=utf-8\r\n\r\n" + shown + b"\r\n"
+    logo = picture(b"Content-ID: <logo@x>\r\nContent-Disposition: inline; filename=logo.png\r\n")
+    reading = read(mail(html, file_part(pdf()), logo))
+    assert len(reading.letters[0].documents) == 1
+    assert reading.notes == (PICTURE_NOTE,)
 
 
 def test_a_signature_is_left_out_and_said_so(read, mail, file_part, pdf):

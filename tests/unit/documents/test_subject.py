@@ -29,6 +29,9 @@ def subject_of(text, rules, *, copies=False):
         ("sv:Indkaldelse", "Indkaldelse"),
         ("[sag:1] SV: Indkaldelse", "Indkaldelse"),
         ("Svar: ja", "Svar: ja"),
+        ("[EKSTERN: pas på] Indkaldelse", "[EKSTERN: pas på] Indkaldelse"),
+        ("Indkaldelse [SPAM: 5] [sag: 1]", "Indkaldelse [SPAM: 5]"),
+        ("Referat [emne: trivsel]", "Referat [emne: trivsel]"),
         ("Resultat: SV: 3", "Resultat: SV: 3"),
         ("A\u030arsrapport", "Årsrapport"),
         ("x\r\n\0y", "x y"),
@@ -65,15 +68,29 @@ def test_tags_are_understood(rules, text, options):
         ("x [svr:ja]", "svar"),
         ("x [sendt:2026-12-01]", "send"),
         ("x [plna:1]", "plan"),
-        ("x [fjerncpr:ja]", None),
-        ("x [underskrift:ja]", None),
+        ("x [sga: 1]", "sag"),
         ("x [sag_:1]", "sag"),
     ],
 )
 def test_an_unknown_tag_is_refused_with_the_nearest(rules, text, nearest):
     with pytest.raises(UnknownTag) as raised:
         subject_of(text, rules)
-    assert nearest is None or raised.value.facts == {"nearest": nearest}
+    assert raised.value.action().startswith(f"Mente du [{nearest}:…]? ")
+
+
+@pytest.mark.parametrize("text", ["x [fjerncpr:ja]", "x [underskrift:ja]", "x [Jensen:Ole]"])
+def test_a_tag_like_none_of_ours_is_refused_with_those_there_are(rules, text):
+    with pytest.raises(UnknownTag) as raised:
+        subject_of(text, rules)
+    assert raised.value.action().startswith("Mærkerne er [sag:…], [plan:…], [svar:…] og [send:…]. ")
+
+
+@pytest.mark.parametrize(("text", "told"), [("x [Fjerncpr:ja]", "fjerncpr"), ("x [a12345678:ja]", "")])
+def test_only_the_sender_sees_an_unknown_tag_and_only_if_it_is_a_word(rules, text, told):
+    with pytest.raises(UnknownTag) as raised:
+        subject_of(text, rules)
+    assert raised.value.private == told
+    assert not told or told not in f"{raised.value} {raised.value!r}"
 
 
 @pytest.mark.parametrize(

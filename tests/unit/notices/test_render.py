@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gateway.errors import (
     CprInFileName,
     CprInTitle,
+    DamagedMail,
     DigitalPostRefused,
     GatewayError,
     HeldByRule,
@@ -26,7 +27,10 @@ from gateway.errors import (
     MailNotSendable,
     NoRecipient,
     Poison,
+    RecipientClosed,
     RecipientExempt,
+    RecipientNotRegistered,
+    TooComplex,
     every_error,
 )
 from gateway.model.identity import CPR_IN_TEXT
@@ -61,6 +65,16 @@ def text_of(mail: bytes, kind: str = "plain") -> str:
 
 
 # ── golden files: a Danish reader reviews these ─────────────────────────────
+
+
+def ended_by_a_person(line: Any, notice: Any) -> dict[str, Any]:
+    handled = line(status="handled", refusal=why(RecipientExempt()))
+    cancelled = line(status="cancelled", archive="none", case=None)
+    return {
+        "haandteret": notice(letters=(handled,)),
+        "annulleret": notice(letters=(cancelled,)),
+        "delvist-haandteret": notice(letters=(line(), handled, cancelled)),
+    }
 
 
 def golden_cases(line: Any, notice: Any) -> dict[str, Any]:
@@ -110,6 +124,7 @@ def golden_cases(line: Any, notice: Any) -> dict[str, Any]:
         ),
         "konflikt": notice(kind="conflict", letters=()),
         "kun-arkiveret": notice(letters=(line(status="archived"),)),
+        **ended_by_a_person(line, notice),
     }  # fmt: skip
 
 
@@ -117,6 +132,7 @@ NAMES = [
     "modtaget", "modtaget-flere", "leveret", "leveret-alle", "leveret-arkiv-fejlet",
     "delvist-leveret", "ikke-sendt", "ikke-sendt-filnavn", "ikke-leveret", "ikke-leveret-flere",
     "afventer", "afventer-regel", "afventer-fejl-hos-os", "konflikt", "kun-arkiveret",
+    "haandteret", "annulleret", "delvist-haandteret",
 ]  # fmt: skip
 
 
@@ -310,6 +326,36 @@ def test_a_recipient_is_named_by_its_kind(masked, seen):
 
 
 @pytest.mark.parametrize(
+    ("status", "said"),
+    [("handled", "håndteret brevet på en anden måde"), ("cancelled", "annulleret brevet, så det")],
+)
+def test_what_a_person_decided_is_said_of_each_letter_and_old_reasons_are_not(
+    make_notice, make_line, status, said
+):
+    about = make_notice(
+        letters=(make_line(), make_line(status=status, refusal=why(RecipientExempt())))
+    )
+    told = [str(row) for row in page(about).blocks[1].rows]
+    assert any(said in row for row in told)
+    assert not any("GW-311" in row or "kollega" in row for row in told)
+
+
+def test_a_code_of_digital_post_is_told_in_words_and_kept():
+    known = DigitalPostRefused(remote_code="file.empty.not.allowed")
+    assert known.text() == "Digital Post afviste brevet: en fil er tom (koden file.empty.not.allowed)."
+    assert "Vedhæft filen igen" in known.action()
+    unknown = DigitalPostRefused(remote_code="new.{code}")
+    assert unknown.text() == "Digital Post afviste brevet med koden new.{code}."
+    assert unknown.action().endswith("Send koden til den, der driver systemet.")
+
+
+@pytest.mark.parametrize("kind", [DamagedMail, TooComplex, RecipientExempt, RecipientNotRegistered, RecipientClosed])
+def test_a_secretary_is_not_told_our_own_words(kind):
+    said = f"{kind.sentence} {kind.remedy}"
+    assert not any(word in said for word in ("Ubehandlet", "hoved", "base64", "{"))
+
+
+@pytest.mark.parametrize(
     ("letters", "word"),
     [
         (["completed"], "Leveret"),
@@ -320,6 +366,11 @@ def test_a_recipient_is_named_by_its_kind(masked, seen):
         (["rejected", "cancelled", "handled"], "Ikke sendt"),
         (["sent"], "Afventer"),
         (["archived", "archived"], "Arkiveret"),
+        (["handled"], "Håndteret"),
+        (["handled", "handled"], "Håndteret"),
+        (["cancelled"], "Annulleret"),
+        (["handled", "cancelled"], "Ikke sendt"),
+        (["completed", "handled"], "1 af 2 leveret"),
         ([], "Ikke sendt"),
     ],
 )

@@ -59,6 +59,9 @@ def test_one_sender_is_read_as_people_write_it(value):
         ["From: a@ok.dk\\@evil.dk"],
         ["From: a@ok.dk (x) (y@z)"],
         ["From: a@[127.0.0.1]"],
+        # What the reader of the letter would not read either (it would say GW-217 after our 250).
+        ["From: Anna <a@ok.dk> (Skole)"],
+        ["From: < a@ok.dk >"],
         ["nonsense", "From: a@ok.dk"],
         [" From: b@evil.dk", "From: a@ok.dk"],
         ["Fr\0om: b@evil.dk", "From: a@ok.dk"],
