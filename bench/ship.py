@@ -68,8 +68,8 @@ def main() -> int:
 
 def _compare(folder: Path, options: argparse.Namespace) -> None:
     with _sandbox(folder) as endpoints, _road(folder, endpoints, options) as road:
-        road.bare(road.bodies(20))
-        road.ours(20)
+        road.bare(road.bodies(50))
+        road.ours(50)
         bare: list[float] = []
         ours: list[float] = []
         for turn in range(options.rounds):

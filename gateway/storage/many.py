@@ -113,8 +113,9 @@ def _source(dialect: Dialect, table: Table, names: Sequence[str]) -> str:
 
 def _array_parameters(dialect: Dialect, columns: Sequence[Column[Any]]) -> str:
     kinds = [column.type.compile(dialect=dialect) for column in columns]
+    # In binary: psycopg writes a text array with a regular expression for each text.
     # A cast to VARCHAR(n) would cut silently what the column refuses.
-    return ", ".join(f"%s::{'TEXT' if k.startswith('VARCHAR') else k}[]" for k in kinds)
+    return ", ".join(f"%b::{'TEXT' if k.startswith('VARCHAR') else k}[]" for k in kinds)
 
 
 def _prepared(
