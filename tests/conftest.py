@@ -186,7 +186,8 @@ def _administrate(server: str, statement: str) -> None:
 # ── what was said ───────────────────────────────────────────────────────────
 
 # In digests, ids and times ten digits may stand beside letters, dashes or dots; a number stands alone.
-CPR_SAID = re.compile(r"(?<![0-9A-Za-z.:+-])[0-9]{6}[- ]?[0-9]{4}(?![0-9A-Za-z.:-])")
+# Ten nines are the highest P-number (the limit a message names), and no date.
+CPR_SAID = re.compile(r"(?<![0-9A-Za-z.:+-])(?!9999999999)[0-9]{6}[- ]?[0-9]{4}(?![0-9A-Za-z.:-])")
 SAID = ("*.log", "*.said", "*.out")
 # What the demo prints to be typed: a command with the made-up number of its own sample letter.
 INSTRUCTION = "sandbox inbox "
