@@ -8,7 +8,7 @@ network) and are called from worker threads, never from the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -484,12 +484,3 @@ class Scratch(Protocol):
     """
 
     def __call__(self) -> AbstractContextManager[Path]: ...
-
-
-class LetterReader(Protocol):
-    """Bytes to letters, in a process of its own under limits; see gateway.documents."""
-
-    def read(self, raw: Path, submission: Submission, scratch: Path) -> Any: ...
-
-
-Names = Iterable[str]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -163,17 +163,6 @@ class Not:
 
 
 Condition = Test | All | AnyOf | Not
-
-
-def tests_in(condition: Condition) -> Iterator[Test]:
-    """Every test in *condition*, in the order they would be asked."""
-    if isinstance(condition, Test):
-        yield condition
-    elif isinstance(condition, Not):
-        yield from tests_in(condition.part)
-    else:
-        for part in condition.parts:
-            yield from tests_in(part)
 
 
 # ── values ──────────────────────────────────────────────────────────────────
