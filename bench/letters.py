@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.model.decision import Action, Asked, Decision, Step
+from gateway.model.decision import Action, Decision, Facts, Trail
 from gateway.model.identity import Cpr
 from gateway.model.letter import Document, Letter
 from gateway.model.shipment import Receipt, Sendable
@@ -100,17 +100,16 @@ def read_end(submission: Submission) -> ReadEnd:
 
 def route_end() -> RouteEnd:
     """As the built-in rules decide: three that do not match, one that does."""
-    asked = (Asked(field="reach", operator="equals", expected="exempt", seen="registered", answer=False),)
-    trail = [Step(rule=f"hold-{number}", name="Hold", matched=False, asked=asked) for number in range(3)]
-    trail.append(Step(rule="send", name="Alt andet sendes", matched=True, asked=()))
-    decision = Decision(
-        rule="send",
-        version="1",
-        actions=(Action(kind="send", target="digital-post"),),
-        trail=tuple(trail),
-    )
+    trail = Trail(asked=7, answers=0, matched=8, acted=8, reached=5)
+    sending = Action(kind="send", target="digital-post", rule="send", by="Alt andet sendes")
+    decision = Decision(rule="send", version="1", actions=(sending,), trail=trail)
+    facts = Facts(
+        channel="smtp", received_at=datetime.now(UTC), subject="Et brev", media_type="application/pdf",
+        document_count=1, pages=1, size_bytes=3, case=None, submitter="anna", submitter_kind="user",
+        address="010101-xxxx@dp.example.dk", recipient_kind="cpr", reach="registered",
+    )  # fmt: skip
     shipment = NewShipment(kind="send", destination="digital-post", key=str(uuid.uuid4()))
-    return RouteEnd(decision=decision, reach="registered", shipments=[shipment])
+    return RouteEnd(decision=decision, facts=facts, reach="registered", shipments=[shipment])
 
 
 def receipt(claim: Claim[Sendable], kind: Any, verdict: Any) -> Receipt:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import generate_rules
 
 from gateway.config.describe import Setting, describe_settings
 from gateway.errors import (
@@ -20,6 +22,7 @@ from gateway.errors import (
     SubmitterError,
     every_error,
 )
+from gateway.rules.schema import schema
 from gateway.sandbox.dials import every_dial
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -29,6 +32,7 @@ MADE = "<!-- Made by `./dev docs` from {source}; change that, not this page. -->
 def main() -> int:
     """Write every page; the exit code."""
     for name, page in PAGES.items():
+        (REFERENCE / name).parent.mkdir(parents=True, exist_ok=True)
         (REFERENCE / name).write_text(page(), encoding="utf-8")
         sys.stdout.write(f"wrote docs/reference/{name}\n")
     return 0
@@ -179,6 +183,14 @@ def dials_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+# ── rules ───────────────────────────────────────────────────────────────────
+
+
+def rules_schema() -> str:
+    """The JSON Schema of a rules file, for editors."""
+    return json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"
+
+
 def _cell(text: str) -> str:
     """*text* in one cell of a table; reStructuredText backticks become single ones."""
     return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
@@ -189,6 +201,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "dials.md": dials_page,
+    "rules.schema.json": rules_schema,
+    **generate_rules.pages(),
 }
 """Every generated page by its name in docs/reference."""
 

@@ -15,6 +15,7 @@ Unknown means temporary (STYLE.md, section 6). ``docs/reference/errors.md`` list
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -247,6 +248,167 @@ class MemoRulesBroken(SubmitterError):
     remedy = "Ret det, der er nævnt, og send brevet igen."
 
 
+# ── sidecars: files that say what is to be done with other files ────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault in what a system handed over, and where it stands."""
+
+    error: GatewayError
+    file: str = field(default="", repr=False)
+    """Name of the file, as the system wrote it: for its own eyes."""
+    field: str = ""
+    """Ours, dotted, such as ``modtager.id``; never a name that the file made up."""
+    line: int | None = None
+    """From 1."""
+
+
+class SidecarRefused(SubmitterError):
+    """All faults of what was handed over together, in *faults*; *private* has them as lines."""
+
+    code = "GW-230"
+    title = "Følgefilen kan ikke bruges"
+    sentence = "Der er {count} fejl i følgefilen eller i de filer, den hører til. Intet er sendt."
+    remedy = "Ret det, der står ved hver fejl, og læg filerne op igen."
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        found = self.facts["faults"]
+        assert isinstance(found, tuple)
+        return found
+
+
+class SidecarUnreadable(SubmitterError):
+    code = "GW-231"
+    title = "Følgefilen kan ikke læses"
+    sentence = "Følgefilen kan ikke læses som {format}: {what}."
+    remedy = "{mend} Læg så filen op igen."
+
+
+class SidecarAmbiguous(SubmitterError):
+    code = "GW-232"
+    title = "Uklart, hvad der hører sammen"
+    sentence = "Det er ikke entydigt, hvilke filer der hører sammen: {what}."
+    remedy = "Lad præcis én følgefil nævne dokumentet, og læg filerne op igen."
+
+
+class SidecarMissing(SubmitterError):
+    code = "GW-233"
+    title = "Følgefil mangler"
+    sentence = "Der kom et dokument uden den følgefil, som siger, hvem det er til."
+    remedy = "Læg dokumentet op igen sammen med en følgefil, dokumentet først; skabelon/ har eksempler."
+
+
+class UnknownField(SubmitterError):
+    code = "GW-234"
+    title = "Ukendt felt"
+    sentence = "Følgefilen har et felt, som vi ikke kender."
+    remedy = "{hint} Ret eller fjern feltet, og læg filerne op igen."
+
+
+class FieldMissing(SubmitterError):
+    code = "GW-235"
+    title = "Felt mangler"
+    sentence = "Feltet {field} mangler i følgefilen."
+    remedy = "Skriv det i følgefilen, og læg filerne op igen."
+
+
+class FieldTwice(SubmitterError):
+    code = "GW-236"
+    title = "Felt står flere gange"
+    sentence = "Feltet {field} står mere end én gang i følgefilen."
+    remedy = "Lad det stå én gang, og læg filerne op igen."
+
+
+class BadField(SubmitterError):
+    code = "GW-237"
+    title = "Fejl i et felt"
+    sentence = "Det, der står i feltet {field}, kan ikke bruges."
+    remedy = "Skriv {expected}, og læg filerne op igen."
+
+
+class CprLostZero(SubmitterError):
+    """Excel, YAML and programs that read numbers drop the zero; it is never put back silently."""
+
+    code = "GW-238"
+    title = "CPR-nummer med 9 cifre"
+    sentence = "Et CPR-nummer har 9 cifre; det foranstillede nul mangler."
+    remedy = "Gem nummeret som tekst med alle 10 cifre, og læg filerne op igen."
+
+
+class RecipientUnclear(SubmitterError):
+    code = "GW-239"
+    title = "Uklart, hvem brevet er til"
+    sentence = "Følgefilen siger ikke entydigt, hvem brevet er til."
+    remedy = "Skriv {expected}, og læg filerne op igen."
+
+
+class DocumentMissing(SubmitterError):
+    code = "GW-240"
+    title = "Fil mangler"
+    sentence = "En fil, som følgefilen nævner, er ikke kommet."
+    remedy = "Læg alle de filer op, som følgefilen nævner, og følgefilen til sidst."
+
+
+class DocumentUnexpected(SubmitterError):
+    code = "GW-241"
+    title = "Uventet fil"
+    sentence = "Der ligger en fil, som følgefilen ikke nævner."
+    remedy = "Nævn filen i følgefilen, eller læg den et andet sted, og læg filerne op igen."
+
+
+class DocumentDiffers(SubmitterError):
+    code = "GW-242"
+    title = "Filen er ikke den, der er beskrevet"
+    sentence = "En fil passer ikke med følgefilen ({what})."
+    remedy = "Filen er måske afbrudt undervejs eller lavet om. Læg den op igen, og følgefilen til sidst."
+
+
+class UnsafePath(SubmitterError):
+    code = "GW-243"
+    title = "Filnavn kan ikke bruges"
+    sentence = "Følgefilen nævner en fil ved en sti eller et navn, som vi ikke tager imod."
+    remedy = "Skriv kun filens navn, uden mappe, drev eller skråstreg, og læg filerne op igen."
+
+
+class CountDiffers(SubmitterError):
+    code = "GW-244"
+    title = "Antallet passer ikke"
+    sentence = "Følgefilen har {count} forsendelser, men siger selv {told}."
+    remedy = "Lav listen igen, så alle linjer er med, og læg den op igen."
+
+
+class Expired(SubmitterError):
+    code = "GW-245"
+    title = "Udløbet"
+    sentence = "Den tid, som brevet skulle være sendt inden (udloeber), er forbi."
+    remedy = "Skriv en senere tid, eller fjern feltet, og læg filerne op igen."
+
+
+class ReceiptAddressNotAllowed(SubmitterError):
+    code = "GW-246"
+    title = "Kvitteringsadressen er ikke tilladt"
+    sentence = "Adressen i feltet kvittering_email er ikke en, som denne konto må få kvitteringer sendt til."
+    remedy = "Fjern feltet, eller bed den, der driver systemet, om at tilføje adressen."
+
+
+class UploadCut(SubmitterError):
+    code = "GW-247"
+    title = "Afbrudt upload"
+    sentence = "Forbindelsen blev afbrudt, før filen var hel. Intet er taget ind."
+    remedy = "Læg filen op igen, og kontrollér, at den får sit endelige navn til sidst."
+
+
+class ReferenceConflict(SubmitterError):
+    """Never sent and never called a repeat: somebody must look (F9)."""
+
+    code = "GW-248"
+    title = "Samme nummer, andet indhold"
+    sentence = "Nummeret i forsendelses_id er brugt før til en forsendelse med andet indhold."
+    remedy = "Giv forsendelsen et nyt nummer, hvis den er ny. Er det den samme, så send den uændret."
+
+
 class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"
@@ -360,6 +522,29 @@ class HeldByPerson(SubmitterError):
     code = "GW-322"
     title = "Afventer"
     sentence = "Brevet er sat på hold af en medarbejder."
+    remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
+
+
+class AwaitsApproval(SubmitterError):
+    code = "GW-324"
+    title = "Afventer godkendelse"
+    sentence = "Brevet venter på godkendelse efter reglen »{rule}«: {reason}"
+    remedy = "En medarbejder skal godkende det under Ubehandlet. Du skal ikke gøre noget."
+
+
+class RulePaused(SubmitterError):
+    """For operators: `gateway rules resume RULE`, or release the letter."""
+
+    code = "GW-326"
+    title = "Afventer"
+    sentence = "Brevet venter, fordi reglen »{rule}« passer på langt flere breve end normalt og er sat på pause."
+    remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
+
+
+class NoRuleMatched(SubmitterError):
+    code = "GW-325"
+    title = "Afventer"
+    sentence = "Brevet venter, fordi ingen regel siger, hvor det skal hen."
     remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
 
 

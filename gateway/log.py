@@ -71,6 +71,45 @@ def repeated(*, submission: str, outcome: str) -> None:
     _log.info("repeated", submission=submission, outcome=outcome)
 
 
+def dropped(*, file: int, account: str, channel: str, size_bytes: int) -> None:
+    """A file was written down; what it belongs to is not known yet."""
+    _log.info("dropped", file=file, account=account, channel=channel, size_bytes=size_bytes)
+
+
+def gathered(*, drop: str, account: str, files: int, letters: int, faults: int) -> None:
+    """Files that belong together became a drop, or were refused together."""
+    _log.info("gathered", drop=drop, account=account, files=files, letters=letters, faults=faults)
+
+
+def answered(*, drop: str, stage: str) -> None:
+    """The system can read an answer; *stage* is ours (``modtaget`` …)."""
+    _log.info("answered", drop=drop, stage=stage)
+
+
+def share_lost(*, account: str, what: str) -> None:
+    """Alarm: a watched folder is not there, or is another one; nothing is taken from it until it is back."""
+    _log.error("share_lost", account=account, what=what)
+
+
+def share_back(*, account: str) -> None:
+    _log.info("share_back", account=account)
+
+
+def share_file_left(*, account: str, file: int, reason: str) -> None:
+    """Alarm: a taken file could not be moved out of its share; it is not taken twice for it."""
+    _log.error("share_file_left", account=account, file=file, reason=reason)
+
+
+def upload_cut(*, account: str, size_bytes: int) -> None:
+    """The connection ended before the client closed its file; nothing of it is taken."""
+    _log.warning("upload_cut", account=account, size_bytes=size_bytes)
+
+
+def arrivals_late(*, account: str, last: str) -> None:
+    """Alarm: an account that drops regularly has been quiet for longer than it ever is."""
+    _log.error("arrivals_late", account=account, last=last)
+
+
 def refused(*, channel: str, code: str, reply: str, remote: str) -> None:
     """Refused inside the dialogue; *reply* is the three digits and the enhanced code, nothing more."""
     _log.info("refused", channel=channel, code=code, reply=reply, remote=remote)
@@ -100,6 +139,24 @@ def ignored(*, submission: str, code: str, what: str) -> None:
 
 def routed(*, letter: str, rule: str, version: str, shipments: int) -> None:
     _log.info("routed", letter=letter, rule=rule, version=version, shipments=shipments)
+
+
+def rules_loaded(*, version: str, rules: int) -> None:
+    _log.info("rules_loaded", version=version, rules=rules)
+
+
+def rules_activated(*, version: str, actor: str, state: str) -> None:
+    _log.info("rules_activated", version=version, actor=actor, state=state)
+
+
+def rule_paused(*, rule: str, seen: int, usual: int) -> None:
+    """A rule matched far more than it used to; what it would send waits for a person."""
+    _log.error("rule_paused", rule=rule, seen=seen, usual=usual)
+
+
+def rules_kept(*, version: str, instead: str, code: str) -> None:
+    """Rules that were activated cannot be read; the ones before go on deciding."""
+    _log.error("rules_kept", version=version, instead=instead, code=code)
 
 
 def held(*, item: str, code: str) -> None:

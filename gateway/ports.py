@@ -8,17 +8,28 @@ network) and are called from worker threads, never from the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Literal, Protocol, TypeVar
 
 from gateway.model.decision import Decision, Facts, Reach
+from gateway.model.drop import (
+    AnswerFile,
+    Area,
+    Drop,
+    DropChannel,
+    DropFault,
+    DroppedFile,
+    KeptFile,
+    NewFile,
+)
 from gateway.model.identity import Recipient
 from gateway.model.letter import Letter
 from gateway.model.notice import Notice, Refusal
+from gateway.model.rule_version import Activation, ActivationKind, PastDecision, Pause, RuleVersion
 from gateway.model.shipment import Attempt, Outcome, Receipt, Sendable, ShipmentKind
 from gateway.model.submission import Accepted, Arrival, Blob, Submission
 
@@ -61,10 +72,36 @@ class BlobWriter(Protocol):
         """Forget the bytes; may be called at any time, also after ``commit`` (then nothing happens)."""
 
 
+class BlobUpload(Protocol):
+    """Bytes that come in any order, as a client writes a file. Invisible before ``commit``."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Up to the last byte written."""
+
+    @property
+    def has_hole(self) -> bool:
+        """Whether bytes before the last one were never written."""
+
+    def write_at(self, offset: int, block: bytes) -> None:
+        """Write *block* at *offset*. Raises DiskFull."""
+
+    def read_at(self, offset: int, size: int) -> bytes: ...
+
+    def commit(self) -> Blob:
+        """As ``BlobWriter.commit``."""
+
+    def abort(self) -> None:
+        """Forget the bytes; may be called at any time."""
+
+
 class Vault(Protocol):
     """Bytes by their SHA-256. Putting the same bytes twice keeps one copy."""
 
     def writer(self) -> BlobWriter: ...
+
+    def upload(self, beginning: Blob | None = None) -> BlobUpload:
+        """A file to be written in any order; it begins with the bytes of *beginning*. Raises DiskFull."""
 
     def put(self, content: bytes) -> Blob:
         """Store *content* durably. Raises DiskFull."""
@@ -121,6 +158,8 @@ class NewShipment:
     settings: tuple[tuple[str, str], ...] = ()
     due_at: datetime | None = None
     """Not before; None: now."""
+    lane: int = 1
+    """Among those that are due, 0 goes before 1, and 1 before 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +184,25 @@ class LetterPast:
     """Without its raw bytes."""
     refused_by: tuple[str, ...] = ()
     """Destinations that refused it before, in order."""
+    refused_code: tuple[str, ...] = ()
+    """What they said, in the same order; empty texts where they gave no code."""
     released_from: frozenset[str] = frozenset()
     """Ids of rules that held it until a person released it; they hold it no more."""
+    letters: int = 1
+    """Letters of its submission, itself among them."""
+    copies: int = 0
+    """Letters of its submission that are copies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A mail that a rule wants written to somebody who is not the submitter."""
+
+    to: str = field(repr=False)
+    """A mail address."""
+    rule: str
+    """Name of the rule."""
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,17 +210,22 @@ class RouteEnd:
     """What was decided about a letter.
 
     Raises:
-        ValueError: it decides nothing: no shipment, no hold, no reject.
+        ValueError: it decides nothing: no shipment, no hold, no reject, and it is not unchanged.
     """
 
     decision: Decision
+    facts: Facts = field(repr=False)
+    """As the rules saw them; kept, without the text, so that other rules can be tried on them."""
     reach: Reach
     shipments: Sequence[NewShipment] = ()
     hold: Refusal | None = None
     reject: Refusal | None = None
+    told: Sequence[Told] = ()
+    unchanged: bool = False
+    """Asked again after a refusal, and no rule had another way: it stays failed, as it was."""
 
     def __post_init__(self) -> None:
-        if not self.shipments and self.hold is None and self.reject is None:
+        if not (self.shipments or self.hold or self.reject or self.unchanged):
             raise ValueError("a decision ships, holds or rejects")
 
 
@@ -198,6 +259,8 @@ class AttemptEnd:
     """Offer again after this; None: no more tries (taken, or failed for good)."""
     refusal: Refusal | None = None
     """For a permanent end: what the submitter and the operator are told."""
+    reroute: bool = False
+    """With a permanent end of a sending: let the rules be asked again, they may know another way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,26 +329,66 @@ class Ledger(Protocol):
     # route
     def claim_unrouted(self, limit: int) -> list[Claim[Letter]]: ...
 
-    def refused_by(self, letter_id: str) -> tuple[str, ...]:
-        """Destinations that refused this letter before."""
-
-    def released_from(self, letter_id: str) -> frozenset[str]:
-        """Ids of rules that held this letter until a person released it; they hold it no more."""
-
-    def submission_of(self, letter_id: str) -> Submission:
-        """Envelope and all of the letter's submission, without its raw bytes. Raises NotFound."""
-
-    def routed(
-        self, claim: Claim[Letter], decision: Decision, shipments: Sequence[NewShipment],
-        *, reach: Reach, hold: Refusal | None = None, reject: Refusal | None = None,
-    ) -> bool:
-        """Keep decision and trail, write the shipments (with keys; repeat inserts change nothing)."""
-
     def pasts(self, letter_ids: Sequence[str]) -> dict[str, LetterPast]:
-        """By letter id, ``submission_of``, ``refused_by`` and ``released_from``; unknown ids are left out."""
+        """What the rules may know besides the letters, by letter id; unknown ids are left out."""
 
     def routings_ended(self, ends: Sequence[tuple[Claim[Letter], RouteEnd]]) -> list[bool]:
-        """Many of ``routed``."""
+        """Keep decision, facts and trail, write the shipments (with keys; repeat inserts change nothing),
+        and count one more match of each rule that wanted to send or forward.
+        """
+
+    # rules
+    def keep_rules(self, files: Mapping[str, str], *, version: str, author: str, note: str = "") -> RuleVersion:
+        """Keep a rule set for ever; a version that is there already is given back as it was kept."""
+
+    def rule_version(self, version: str) -> RuleVersion:
+        """By its version, or by its number. Raises NotFound."""
+
+    def rule_activations(self, limit: int = 50) -> list[Activation]:
+        """Who made which version decide, newest first."""
+
+    def active_rules(self) -> str | None:
+        """The version that decides; None: none was ever activated. Cheap: asked every second."""
+
+    def activate_rules(self, version: str, *, author: str, kind: ActivationKind, second: bool = False) -> Activation:
+        """Make *version* the one that decides; with *second*, once another person has approved it.
+
+        ``first`` changes nothing if one is active already. An activation that waited for approval is
+        withdrawn. Raises NotFound, NotAllowedNow (it is the active one).
+        """
+
+    def approve_rules(self, version: str, *, approver: str) -> Activation:
+        """Raises NotFound, NotAllowedNow (nothing waits, or the same person asked for it)."""
+
+    def rule_days(self, since: date) -> dict[str, dict[date, int]]:
+        """How often each rule sent or forwarded, by Danish day, from *since* on; days without are left out."""
+
+    def pauses(self) -> list[Pause]:
+        """Rules that are paused now. Cheap: asked every second."""
+
+    def pause_rule(self, rule: str, *, seen: int, usual: int) -> bool:
+        """Pause *rule*; False: it is paused already."""
+
+    def resume_rule(self, rule: str, actor: str) -> list[str]:
+        """End the pause of *rule*; the letters that it held go to the rules again, their ids are returned.
+        Raises NotFound: it is not paused.
+        """
+
+    def resumed_on(self, day: date) -> frozenset[str]:
+        """Rules whose pause a person ended on that Danish day: they are not paused again that day."""
+
+    def decisions_of(self, item: str) -> list[PastDecision]:
+        """Decisions of a submission's letters, oldest first; a letter or shipment has its own letter's.
+        Raises NotFound.
+        """
+
+    def decisions_since(self, since: datetime, *, after: int = 0, limit: int = 1000) -> list[PastDecision]:
+        """The latest decision of each letter, those decided at *since* or later whose id is above *after*,
+        in the order of their ids. Decisions whose facts were not kept are left out.
+        """
+
+    def count_decisions_since(self, since: datetime) -> int:
+        """How many ``decisions_since`` gives in all."""
 
     # ship
     def claim_shipments(self, kind: ShipmentKind, limit: int, *, paused: Sequence[str] = ()) -> list[Claim[Sendable]]:
@@ -326,8 +429,10 @@ class Ledger(Protocol):
         """Hold the row for a person (Ubehandlet). *trace*: file:line frames, no values."""
 
     # settle
-    def add_receipts(self, receipts: Sequence[Receipt]) -> list[ReceiptOutcome]:
-        """Store receipts by (source, source_id); a known final one ends its shipment, whatever its state."""
+    def add_receipts(self, receipts: Sequence[Receipt], *, reroute: bool = False) -> list[ReceiptOutcome]:
+        """Store receipts by (source, source_id); a known final one ends its shipment, whatever its state.
+        *reroute*: let the rules be asked again about what was refused.
+        """
 
     def overdue_receipts(self, older_than: timedelta, limit: int) -> list[str]:
         """Ids of shipments taken longer ago than this without a final receipt, not yet flagged; flags them."""
@@ -357,6 +462,12 @@ class Ledger(Protocol):
 
     def release(self, item: str, actor: str) -> list[str]: ...
 
+    def approve(self, item: str, actor: str) -> list[str]:
+        """Give one key to each letter that waits for approval; those that now have as many keys, from
+        different persons, as their rule asks are routed on. The ids of all that got a key. Raises
+        NotFound, NotAllowedNow (nothing waits, or this person gave a key already).
+        """
+
     def discard(self, item: str, actor: str, reason: str) -> list[str]: ...
 
     def handled(self, item: str, actor: str, reason: str) -> list[str]: ...
@@ -368,9 +479,6 @@ class Ledger(Protocol):
     def show_submission(self, item: str) -> dict[str, Any]:
         """Raises NotFound."""
 
-    def trail(self, item: str) -> dict[str, Any]:
-        """Decisions of a submission's letters with every condition asked. Raises NotFound."""
-
     def counts(self) -> dict[str, int]:
         """Items by state, for metrics and doctor."""
 
@@ -378,6 +486,180 @@ class Ledger(Protocol):
         """Every vault digest some row names; what is not here may be swept."""
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDrop:
+    """Files that belong together, judged: about to be written down."""
+
+    account: str
+    channel: DropChannel
+    area: Area
+    folder: str = field(default="", repr=False)
+    base: str = field(repr=False)
+    kind: str
+    file_ids: Sequence[int]
+    arrivals: Sequence[Arrival] = ()
+    """One for each dispatch; empty if it is refused, or only tried."""
+    again: Sequence[bool] = ()
+    """For each of *arrivals*: send it although its reference was used before."""
+    lines: Sequence[int | None] = ()
+    documents: Sequence[tuple[str, str, int, int | None]] = field(default=(), repr=False)
+    faults: Sequence[DropFault] = ()
+    notes: Sequence[str] = field(default=(), repr=False)
+    trial: bool = False
+    tried: Mapping[str, Any] | None = field(default=None, repr=False)
+    conflict: DropFault | None = field(default=None, repr=False)
+    """The fault to tell if a reference was used before for something else."""
+    partly: bool = False
+    """Dispatches without a fault go although others have one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LyingFile:
+    """A file that was written down, and still lies in its share."""
+
+    id: int
+    mark: str
+    folder: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenFile:
+    """A file as its owner sees it: waiting, taken a moment ago, or in a rejected drop."""
+
+    id: int
+    folder: str = field(repr=False)
+    name: str = field(repr=False)
+    blob: Blob
+    at: datetime
+    state: str
+    drop_id: str | None
+
+
+class DropIntake(Protocol):
+    """Where every dropped file ends. Awaited in the event loop."""
+
+    async def accept(self, file: NewFile) -> KeptFile:
+        """Write *file* down; returns only when it would survive a power cut. Raises as ``Intake.accept``."""
+        ...
+
+
+class Drops(Protocol):
+    """What we remember of drops; rules as for ``Ledger``."""
+
+    def keep_files(self, files: Sequence[NewFile]) -> list[KeptFile]:
+        """Write all *files* in one commit; one that was seen at its share before is not written again.
+        Raises LedgerUnavailable, DiskFull: nothing was written.
+        """
+
+    def rename_file(self, account: str, area: Area, folder: str, old: str, new: str) -> bool:
+        """Give the newest file called *old* that waits its final name: now it is complete. False: there is none."""
+
+    def withdraw_file(self, account: str, area: Area, folder: str, name: str) -> Literal["withdrawn", "taken", "none"]:
+        """The system takes back what it dropped, if it still waits."""
+
+    def waiting_mark(self) -> object:
+        """Something that changes when a file comes, goes or gets its final name. Cheap: asked every second."""
+
+    def waiting_files(self) -> list[DroppedFile]:
+        """Every file that belongs to no drop yet and has its final name, oldest first."""
+
+    def keep_drops(self, drops: Sequence[NewDrop]) -> list[str | None]:
+        """Write drops with their submissions; the id of each. None: another node was quicker."""
+
+    def keep_standards(self, drops: Sequence[NewDrop]) -> list[str | None]:
+        """As ``keep_drops`` for files with defaults: each stays, in place of the one before."""
+
+    def standard_files(self) -> list[DroppedFile]:
+        """Files with defaults that count now."""
+
+    def claim_drops(self, limit: int) -> list[Claim[Drop]]:
+        """Drops about which something may have to be told."""
+
+    def drop_answered(self, claim: Claim[Drop], *, state: str, answered: Sequence[str],
+                      files: Sequence[AnswerFile], again_in: timedelta | None = None) -> bool:
+        """Keep the answers; the drop is due again after *again_in*, or when there is news."""
+
+    def seen_files(self, account: str, area: Area, since: datetime, *, folder: str | None = None,
+                   name: str | None = None) -> list[SeenFile]:
+        """Files of *area* that wait, or were taken at *since* or later, oldest first; only those in *folder*
+        and called *name* if that is given.
+        """
+
+    def waiting_room(self, account: str) -> tuple[int, int]:
+        """Files of the account that wait, and their bytes."""
+
+    def supersede_file(self, file_id: int) -> None:
+        """A file that went on from this one took its place; if it still waits it does no more."""
+
+    def drop_folders(self, account: str, area: Area, since: datetime) -> list[str]:
+        """Folders that ``seen_files`` has files in."""
+
+    def stale_files(self, before: datetime) -> list[DroppedFile]:
+        """Files completed before then under a name that was to change, and never did."""
+
+    def rejected_files(self, account: str, since: datetime) -> list[tuple[SeenFile, datetime]]:
+        """Originals of rejected drops, with mended ones after those they replace; and when each drop came."""
+
+    def originals(self, drop_id: str) -> list[SeenFile]:
+        """The files of one drop, as they were handed over."""
+
+    def mend_file(self, account: str, drop_id: str, name: str, blob: Blob) -> bool:
+        """Keep a mended file of a rejected drop. False: there is no such drop."""
+
+    def again(self, account: str, drop_id: str) -> bool:
+        """Hand all files of a rejected drop over once more, mended ones for those they replace. False: it is
+        not rejected, or was handed over again already.
+        """
+
+    def answer_files(self, account: str, since: datetime) -> list[tuple[str, int, datetime]]:
+        """Names, sizes and times of the answers in ``kvittering/`` and ``fejl/``."""
+
+    def answer_file(self, account: str, name: str) -> bytes | None: ...
+
+    def unwritten_answers(self, account: str, limit: int) -> list[tuple[int, str | None, AnswerFile]]:
+        """Answers that have still to be written to the share: number, drop and file, oldest first."""
+
+    def answers_written(self, numbers: Sequence[int]) -> None: ...
+
+    def forget_answers(self, before: datetime) -> int:
+        """Remove answers made before then; how many."""
+
+    def lying_files(self, account: str) -> list[LyingFile]: ...
+
+    def lies_no_more(self, ids: Sequence[int]) -> None: ...
+
+    def sentinel(self, account: str) -> str | None:
+        """What the share's sentinel file said when it was first seen; None: it never was."""
+
+    def keep_sentinel(self, account: str, token: str) -> str:
+        """Remember the first; what is remembered."""
+
+    def place_is(self, account: str, state: Literal["ok", "lost"]) -> bool:
+        """Whether that is news."""
+
+    def list_drops(self, *, account: str | None = None, limit: int = 50, state: str | None = None,
+                   since: datetime | None = None) -> list[dict[str, Any]]:
+        """Newest first, in the shape of docs/reference/json.md."""
+
+    def show_drop(self, drop_id: str) -> dict[str, Any]:
+        """Raises NotFound."""
+
+    def retry_drop(self, drop_id: str, actor: str) -> list[str]:
+        """Hand a rejected drop over again as it is. Raises NotFound, NotAllowedNow."""
+
+    def drop_health(self) -> list[dict[str, Any]]:
+        """Of each account that ever dropped: last drop, numbers of the last 30 days, usual rhythm."""
+
+
+class AnswerWriter(Protocol):
+    """Turns what is known of a drop into files that its system reads."""
+
+    def files(self, drop: Drop, *, number: int, stage: str) -> list[AnswerFile]:
+        """The answer with that *number* (1 modtaget, 2 …), in every form the system may read."""
+        ...
 
 
 class Cases(Protocol):
@@ -449,11 +731,19 @@ class RuleChain(Protocol):
     @property
     def version(self) -> str: ...
 
+    def addresses_of(self, name: str) -> tuple[str, ...]:
+        """Where to tell the department *name*; a mail address is its own. Empty: there is none such."""
+        ...
+
+    def uses(self, name: str) -> bool:
+        """Whether any rule asks about the field *name*."""
+        ...
+
     def decide(self, facts: Facts, *, released: Collection[str] = ()) -> Decision:
-        """The decision of the first rule that matches.
+        """What the rules want done with an item; the chain always decides.
 
         Args:
-            released: ids of rules that a person has overruled for this letter: asked, and passed by.
+            released: ids of rules that a person has overruled for it: their hold and approve do nothing.
         """
         ...
 

@@ -135,7 +135,7 @@ def check_config(ctx: click.Context, home: Home, *, as_json: bool) -> None:
 def every_fault(home: Path) -> list[Fault]:
     """Faults of the settings; if there are none, of the files they name."""
     from gateway.ingress.smtp.users import list_users
-    from gateway.rules.load import load_rules
+    from gateway.wiring.meaning import rule_set_of
 
     faults: list[Fault] = []
     try:
@@ -143,8 +143,7 @@ def every_fault(home: Path) -> list[Fault]:
     except ConfigError as error:
         return list(faults_of(error))
     try:
-        if settings.rules is not None:
-            load_rules(settings.path(settings.rules))
+        rule_set_of(settings)
     except ConfigError as error:
         faults.extend(faults_of(error))
     try:

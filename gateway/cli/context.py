@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import click
 
 from gateway.config import Settings, load_settings
-from gateway.ports import Ledger, Vault
+from gateway.ports import Drops, Ledger, Vault
+from gateway.storage.store import SqlLedger
 from gateway.wiring.state import open_ledger, open_vault
 
 
@@ -31,11 +33,15 @@ class Home:
         """The ledger, open; the same one over one command. Raises LedgerUnavailable."""
         return self._ledger
 
+    def drops(self) -> Drops:
+        """The ledger's memory of drops; opened as ``ledger``."""
+        return self._ledger
+
     def vault(self) -> Vault:
         return self._vault
 
     @cached_property
-    def _ledger(self) -> Ledger:
+    def _ledger(self) -> SqlLedger:
         ledger = open_ledger(self.settings)
         click.get_current_context().find_root().call_on_close(ledger.close)
         return ledger
@@ -51,6 +57,13 @@ class Home:
 
 
 pass_home = click.make_pass_decorator(Home)
+
+def ask_password() -> str:
+    """A password that is asked for twice, or the first line of what is piped in."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\n")
+
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 

@@ -26,16 +26,22 @@ from gateway.cli.context import Home, pass_home
 from gateway.cli.serve import run
 from gateway.config import load_settings
 from gateway.errors import ConfigError
+from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write_account
+from gateway.ingress.sftp.keys import ensure_host_keys, host_keys, make_client_key
 from gateway.ingress.smtp.users import add_user
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
 from gateway.wiring.state import migrate_ledger
 
 T = TypeVar("T")
+TRIES = 3
+"""Times a port may be taken between our look and our listening."""
 
 DOMAIN = "dp.example.dk"
 USER = "demo"
-PORTS = {"smtp": 2525, "sandbox": 8443, "sink": 2526}
+PORTS = {"smtp": 2525, "sftp": 2222, "sandbox": 8443, "sink": 2526}
+ACCOUNT = "demo"
+FOLDER = "demo-mappe"
 """Tried first; a port that is taken is replaced by any free one."""
 
 CONFIG = """\
@@ -55,6 +61,19 @@ hostname = "localhost"
 domains = ["{domain}"]
 certificate = "tls/smtp.crt"
 key = "tls/smtp.key"
+
+[sftp]
+enabled = true
+port = {sftp}  # demo
+
+[[folders]]
+name = "demo-mappe"
+path = "mappe"
+every = "1 s"
+age = "1 s"
+
+[drops]
+quiet = "2 s"
 
 [digital_post]
 base_url = "https://localhost:{sandbox}/apis/v1"  # demo
@@ -104,28 +123,33 @@ def _run(home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     log.configure((home / "gateway.log").open("a", encoding="utf-8", buffering=1))
     with _world(home) as world:
-        for port in (PORTS["smtp"], _any_port(), _any_port()):
-            if _serve_on(port, home, world):
+        for _ in range(TRIES):
+            if _serve_on(_free(PORTS["smtp"]), home, world, sftp_port=_free(PORTS["sftp"])):
                 break
     click.echo("Stopped.")
 
 
-def _serve_on(port: int, home: Path, world: World) -> bool:
-    """Run the gateway until it is stopped; False if somebody else has *port*."""
+def _free(wanted: int) -> int:
+    """*wanted*, or any port that is free at this moment."""
+    return _any_port() if _is_taken(wanted) else wanted
+
+
+def _serve_on(port: int, home: Path, world: World, *, sftp_port: int) -> bool:
+    """Run the gateway until it is stopped; False if somebody else has one of the ports."""
     endpoints = home / "endpoints.json"
     endpoints.unlink(missing_ok=True)
-    password = _prepare(home, world, smtp_port=port)
+    password = _prepare(home, world, smtp_port=port, sftp_port=sftp_port)
     settings = load_settings(home)
     migrate_ledger(settings)
 
     def ready(ports: dict[str, int]) -> None:
-        _write_whole(endpoints, _endpoints(home, world, ports["smtp"], password))
-        _say_what_to_try(home, ports["smtp"])
+        _write_whole(endpoints, _endpoints(home, world, ports, password))
+        _say_what_to_try(home, ports)
 
     try:
         asyncio.run(run(settings, ready=ready))
     except ConfigError:
-        if not _is_taken(port):
+        if not _is_taken(port) and not _is_taken(sftp_port):
             raise
         return False
     finally:
@@ -175,7 +199,7 @@ def _any_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _prepare(home: Path, world: World, *, smtp_port: int) -> str:
+def _prepare(home: Path, world: World, *, smtp_port: int, sftp_port: int) -> str:
     """Certificates, token, user and configuration, where they are missing; the demo password."""
     (home / "tls").mkdir(exist_ok=True)
     (home / "secrets").mkdir(exist_ok=True, mode=0o700)
@@ -186,12 +210,25 @@ def _prepare(home: Path, world: World, *, smtp_port: int) -> str:
     if not password_file.exists():
         _secret(password_file, secrets.token_urlsafe(12))
         add_user(home / "users.toml", USER, password_file.read_text(), addresses=("*",), notices="all")
-    _write_config(home, world, smtp_port=smtp_port)
+    _prepare_sftp(home, sftp_port)
+    (home / "mappe").mkdir(exist_ok=True)
+    _write_config(home, world, smtp_port=smtp_port, sftp_port=sftp_port)
     return password_file.read_text()
 
 
-def _write_config(home: Path, world: World, *, smtp_port: int) -> None:
-    ports = {"smtp": smtp_port, "sandbox": world.sandbox.port, "sink": world.sink.port}
+def _prepare_sftp(home: Path, port: int) -> None:
+    """A key for the demo account, where it is missing, and what its client must know of the server."""
+    key = home / "secrets" / "sftp_key"
+    if not key.exists():
+        public = make_client_key(key)
+        write_account(home / "accounts.toml", Account(name=ACCOUNT, keys=(AccountKey(text=public_key(public)),)))
+    ensure_host_keys(home / "ssh")
+    lines = [f"[127.0.0.1]:{port} {one.public}" for one in host_keys(home / "ssh")]
+    (home / "secrets" / "sftp_known_hosts").write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def _write_config(home: Path, world: World, *, smtp_port: int, sftp_port: int) -> None:
+    ports = {"smtp": smtp_port, "sftp": sftp_port, "sandbox": world.sandbox.port, "sink": world.sink.port}
     fresh = CONFIG.format(
         domain=DOMAIN,
         system=world.sandbox.system,
@@ -211,20 +248,28 @@ def _write_config(home: Path, world: World, *, smtp_port: int) -> None:
     file.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
-def _endpoints(home: Path, world: World, smtp_port: int, password: str) -> dict[str, Any]:
+def _endpoints(home: Path, world: World, ports: dict[str, int], password: str) -> dict[str, Any]:
     sink = world.sink
     return {
         "home": str(home),
         "config": str(home / "gateway.toml"),
         "smtp": {
             "host": "127.0.0.1",
-            "port": smtp_port,
+            "port": ports["smtp"],
             "starttls": True,
             "user": USER,
             "password": password,
             "ca": str(world.sandbox.ca),
             "domain": DOMAIN,
         },
+        "sftp": {
+            "host": "127.0.0.1",
+            "port": ports["sftp"],
+            "user": ACCOUNT,
+            "key": str(home / "secrets" / "sftp_key"),
+            "known_hosts": str(home / "secrets" / "sftp_known_hosts"),
+        },
+        "folder": {"path": str(home / "mappe")},
         "sandbox": world.sandbox.endpoints(),
         "sink": {"host": "127.0.0.1", "port": sink.port, "maildir": str(sink.maildir)},
     }
@@ -242,16 +287,18 @@ def _secret(file: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def _say_what_to_try(home: Path, smtp_port: int) -> None:
+def _say_what_to_try(home: Path, ports: dict[str, int]) -> None:
     command = Path(sys.argv[0])
     gateway = str(command) if command.name == "gateway" else shutil.which("gateway") or "gateway"
     at = f"--home {home}"
+    secret = home / "secrets"
+    sftp = f"sftp -P {ports['sftp']} -i {secret / 'sftp_key'} -o UserKnownHostsFile={secret / 'sftp_known_hosts'} {ACCOUNT}@127.0.0.1"
     click.echo(
         f"""
 digitalpost-gateway is running, with a sandbox Digital Post: nothing here reaches a real person.
-Letters go to <CPR or CVR>@{DOMAIN} by SMTP at 127.0.0.1:{smtp_port} (STARTTLS, user {USER}).
+Letters go to <CPR or CVR>@{DOMAIN} by SMTP at 127.0.0.1:{ports['smtp']} (STARTTLS, user {USER}).
 
-Three things to try, from another terminal:
+Four things to try, from another terminal:
 
   1. Send a real letter by email and see it arrive:
        {gateway} {at} demo letter
@@ -263,6 +310,10 @@ Three things to try, from another terminal:
   3. See what the citizen got, and what the archive holds:
        {gateway} {at} sandbox inbox 0101011234
        {gateway} {at} archive list
+
+  4. Hand over files as a system does: the letter, then its sidecar (examples in skabelon/); answers in kvittering/:
+       {sftp}
+       ls {home / "mappe"}
 
 Addresses, user and password for your own mail client: {home / "endpoints.json"}
 The log: {home / "gateway.log"}

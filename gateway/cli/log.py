@@ -45,36 +45,6 @@ def show(home: Home, item: str, as_json: bool) -> None:
     _show(found)
 
 
-@click.command()
-@click.argument("item")
-@as_json
-@pass_home
-def why(home: Home, item: str, as_json: bool) -> None:
-    """Why a letter went where it went: every rule asked, every value seen."""
-    found = home.ledger().trail(item)
-    if as_json:
-        show_json(found)
-        return
-    for letter in found["letters"]:
-        for decision in letter["decisions"]:
-            _why(letter, decision)
-
-
-def _why(letter: dict[str, Any], decision: dict[str, Any]) -> None:
-    head = f"{letter['id']} to {letter['recipient']}  {str(decision['at'])[:19]}"
-    click.echo(f"{head}  decided by {decision['rule']}  (rule set {decision['version']})")
-    for step in decision["trail"]:
-        click.echo(f"  {'✓' if step['matched'] else '·'} {step['name']} ({step['rule']})")
-        for asked in step["asked"]:
-            click.echo(
-                f"      {asked['field']} {asked['operator']} {asked['expected']}:"
-                f" {'yes' if asked['answer'] else 'no'}, it was {asked['seen']}"
-            )
-    for action in decision["actions"]:
-        settings = "".join(f" {key}={value}" for key, value in action["settings"])
-        click.echo(f"  → {action['kind']} {action['target']}{settings}")
-
-
 def _row(submission: dict[str, Any]) -> list[str]:
     letters = submission["letters"]
     done = sum(letter["send"] in ("completed", "failed") for letter in letters)
@@ -97,14 +67,23 @@ def _show(found: dict[str, Any]) -> None:
         click.echo(f"  letter {letter['id']}{copy} to {letter['recipient']}  rule {letter['rule'] or '–'}")
         click.echo(f"    send {letter['send']}  archive {letter['archive']}  uuid {letter['uuid'] or '–'}")
         _show_refusal(letter, "    ")
+        _show_wait(letter, "its look-up")
         for attempt in letter["attempts"]:
             code = f" {attempt['code']}" if attempt["code"] else ""
             click.echo(f"    attempt {attempt['number']} {str(attempt['at'])[:19]} {attempt['outcome']}{code}")
+        for shipment in letter["shipments"]:
+            _show_wait(shipment, f"{shipment['kind']} to {shipment['destination']}")
         for receipt in letter["receipts"]:
             code = f" {receipt['code']}" if receipt["code"] else ""
             click.echo(f"    receipt {str(receipt['at'])[:19]} {receipt['kind']} {receipt['verdict']}{code}")
     for line in found["history"]:
         click.echo(f"  {str(line['at'])[:19]}  {line['verb']} {line['item']} {line['actor']} {line['reason']}".rstrip())
+
+
+def _show_wait(row: dict[str, Any], what: str) -> None:
+    """A step that failed for now, and when it is tried again."""
+    if row["code"] and row["next_attempt"]:
+        click.echo(f"    {what} failed with {row['code']}, tried again {str(row['next_attempt'])[:19]}")
 
 
 def _show_refusal(of: dict[str, Any], indent: str) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import click
 
 from gateway import __version__, log
+from gateway.cli.lazy import LazyGroup
 from gateway.errors import ConfigError, GatewayError, NotAllowedNow, NotFound
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PROBLEMS, EXIT_NOT_FOUND, EXIT_REFUSED = 1, 2, 3, 4, 5
@@ -26,38 +27,32 @@ def exit_code(error: GatewayError) -> int:
     return EXIT_TEMPORARY if error.temporary else EXIT_FAILED
 
 
-class _Commands(click.Group):
-    """Commands by name, each imported only when it is used: `gateway --help` is quick."""
+class _Commands(LazyGroup):
+    """Every command."""
 
     places: ClassVar[dict[str, str]] = {
+        "account": "gateway.cli.account:account",
+        "approve": "gateway.cli.operate:approve",
         "archive": "gateway.cli.archive:archive",
         "check-config": "gateway.cli.config:check_config",
         "db": "gateway.cli.db:db",
         "demo": "gateway.cli.demo:demo",
         "discard": "gateway.cli.operate:discard",
         "doctor": "gateway.cli.config:doctor",
+        "drops": "gateway.cli.drops:drops",
         "handled": "gateway.cli.operate:handled",
         "hold": "gateway.cli.operate:hold",
         "init": "gateway.cli.config:init",
         "log": "gateway.cli.log:log",
         "release": "gateway.cli.operate:release",
         "retry": "gateway.cli.operate:retry",
+        "rules": "gateway.cli.rules:rules",
         "sandbox": "gateway.cli.sandbox:sandbox",
         "send": "gateway.cli.send:send",
         "serve": "gateway.cli.serve:serve",
         "user": "gateway.cli.user:user",
-        "why": "gateway.cli.log:why",
+        "why": "gateway.cli.why:why",
     }
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(self.places)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.places:
-            return None
-        module, _, name = self.places[cmd_name].partition(":")
-        command: click.Command = getattr(__import__(module, fromlist=[name]), name)
-        return command
 
 
 @click.command(cls=_Commands)

@@ -50,6 +50,15 @@ def release(home: Home, item: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("item")
+@as_json
+@pass_home
+def approve(home: Home, item: str, as_json: bool) -> None:
+    """Approve what a rule wants approved; two different persons where it asks for two."""
+    _tell("approve", home, home.ledger().approve(item, home.actor), as_json=as_json)
+
+
+@click.command()
+@click.argument("item")
 @reason
 @as_json
 @pass_home

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from gateway.cli.context import Home, as_json, pass_home, show_json, table
+from gateway.cli.context import Home, as_json, ask_password, pass_home, show_json, table
 from gateway.config.settings import NoticeWish
 from gateway.ingress.smtp import users
 
@@ -24,7 +22,7 @@ def user() -> None:
 @pass_home
 def add(home: Home, name: str, addresses: tuple[str, ...], notices: NoticeWish, system: bool) -> None:
     """Add a login called NAME, or give it new settings; the password is asked for, or read from stdin."""
-    password = _password()
+    password = ask_password()
     path = home.settings.path(home.settings.smtp.users)
     users.add_user(path, name, password, addresses=addresses, notices=notices, system=system)
     click.echo(f"{name} may send.")
@@ -53,9 +51,3 @@ def remove(home: Home, name: str) -> None:
     """Take a login away."""
     users.remove_user(home.settings.path(home.settings.smtp.users), name)
     click.echo(f"{name} may no longer send.")
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\n")

@@ -59,7 +59,7 @@ class Translator:
             return Fault(**place, says=f"{error['ctx']['error']}.")
         return Fault(**place, **_expected(field, path, error))
 
-    def _place(self, path: tuple[int | str, ...]) -> dict[str, str]:
+    def _place(self, path: tuple[int | str, ...]) -> dict[str, Any]:
         """File, section and key of *path*, as written."""
         if self._from_variable(path):
             steps = [str(step) for step in path if isinstance(step, str)]
@@ -102,7 +102,7 @@ def _is_value(field: FieldInfo | None) -> bool:
     return field is not None and inner_model(field)[0] is None
 
 
-def _expected(field: FieldInfo | None, path: tuple[int | str, ...], error: ErrorDetails) -> dict[str, str]:
+def _expected(field: FieldInfo | None, path: tuple[int | str, ...], error: ErrorDetails) -> dict[str, Any]:
     """What the setting takes and what it got; for an item of a list, of that item."""
     if field is None:
         return {"says": "cannot be used here."}

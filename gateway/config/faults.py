@@ -44,16 +44,23 @@ class Fault:
     found: str = ""
     nearest: str = ""
     """The known word nearest to an unknown one."""
+    row: int | None = None
+    """Line of the file, from 1; None where it is not known."""
+    remedy: str = ""
+    """What to do, where neither *expected* nor *nearest* says it."""
 
     def line(self) -> str:
-        """One sentence: ``gateway.toml, [smtp] port: expected a number from 0 to 65535, found text.``"""
+        """One sentence: ``gateway.toml, [smtp] port: expected a number from 0 to 65535, found text.``
+        With a row: ``rules.toml:12, …``, as editors and compilers write it.
+        """
+        file = self.file if self.row is None else f"{self.file}:{self.row}"
         place = " ".join(part for part in (self.section, self.key) if part)
-        where = ", ".join(part for part in (self.file, place) if part)
+        where = ", ".join(part for part in (file, place) if part)
         says = self.says or f"expected {self.expected}, found {self.found}."
-        hint = f' Did you mean "{self.nearest}"?' if self.nearest else ""
+        hint = f' Did you mean "{self.nearest}"?' if self.nearest else f" {self.remedy}".rstrip()
         return f"{where}: {says}{hint}" if where else f"{says}{hint}"
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str | int | None]:
         """For ``--json``."""
         return {**asdict(self), "message": self.line()}
 

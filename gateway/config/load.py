@@ -69,8 +69,17 @@ def read_toml(path: Path, *, remedy: str) -> dict[str, Any]:
     Raises:
         ConfigError: it is missing (then *remedy* is told), unreadable, or no TOML; with line and column.
     """
+    return parse_toml(read_text(path, remedy=remedy), path.name)
+
+
+def read_text(path: Path, *, remedy: str) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it is missing (then *remedy* is told), unreadable, or not UTF-8.
+    """
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         fault = Fault(file=path.name, says=f"there is no such file in {path.parent}. {remedy}")
     except OSError as error:
@@ -79,9 +88,19 @@ def read_toml(path: Path, *, remedy: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         says = "this byte is not UTF-8. Save the file as UTF-8."
         fault = Fault(file=path.name, key=f"byte {error.start + 1}", says=says)
-    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: numbers too long, brackets too deep
-        fault = _syntax(path.name, str(error))
     raise config_error([fault])
+
+
+def parse_toml(text: str, file: str) -> dict[str, Any]:
+    """The content of *text*; *file* is its name, for the fault.
+
+    Raises:
+        ConfigError: it is no TOML; with line and column.
+    """
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: numbers too long, brackets too deep
+        raise config_error([_syntax(file, str(error))]) from None
 
 
 def read_secret(path: Path) -> str:
@@ -167,6 +186,12 @@ def _syntax(file: str, text: str) -> Fault:
     match = _AT.fullmatch(text)
     if match is None:
         return Fault(file=file, says="this is not TOML.")
-    place = "at its end" if match["end"] else f"line {match['line']}, column {match['column']}"
     what = _TABLE.sub(lambda hit: f"[{'.'.join(_QUOTED.findall(hit[0]))}]", match["what"])
-    return Fault(file=file, key=place, says=f"{what[:1].lower()}{what[1:]}.")
+    remedy = "Texts stand in quotes, and every bracket is closed."
+    if "twice" in what or "overwrite" in what:
+        remedy = "Keep one of the two."
+    return Fault(
+        file=file, row=None if match["end"] else int(match["line"]),
+        key="at its end" if match["end"] else f"column {match['column']}",
+        says=f"{what[:1].lower()}{what[1:]}.", remedy=remedy,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -248,6 +248,82 @@ class DigitalPost(Section):
         return self
 
 
+class DropSettings(Section):
+    """How dropped files become letters: of SFTP accounts and watched folders alike."""
+
+    pair_timeout: Seconds = timedelta(minutes=10)
+    """How long half of a pair (document, sidecar) waits for the other; then it is refused, and told so."""
+    quiet: Seconds = timedelta(seconds=10)
+    """How long a file must have been left alone where neither size, digest, rename nor marker says it is whole."""
+    resume: Seconds = timedelta(hours=1)
+    """How long the beginning of a cut upload is kept, so that it can be gone on with."""
+    visible: Seconds = timedelta(minutes=10)
+    """How long a taken file is still shown in ind/, for clients that look whether it arrived."""
+    file: Size = ByteSize(100_000_000)
+    """Largest file by SFTP; in a folder the channel's own limit decides."""
+    waiting_files: Count = 100_000
+    """Files of one account that wait to be taken; one more is refused."""
+    waiting_bytes: Size = ByteSize(4 * 1024**3)
+
+
+class SftpLimits(Section):
+    connections: Count = 200
+    unproved: Count = 100
+    """Connections that have not logged in; beyond it the oldest is closed."""
+    unproved_per_address: Count = 20
+    connections_per_account: Count = 20
+    handles: Count = 64
+    """Open files of one connection."""
+    logins: Count = 5
+    """Wrong passwords from one address; then it may only log in by key, for 15 minutes at first."""
+    login_delay: Seconds = timedelta(seconds=1)
+    """Before the first wrong password is answered; the next ones wait two, three … times as long."""
+    login_grace: Seconds = timedelta(seconds=30)
+    """From the connection to the login."""
+    keepalive: Seconds = timedelta(seconds=30)
+    """Silence after which the client is asked whether it is still there; three times, then it is closed."""
+
+
+class Sftp(Section):
+    enabled: bool = False
+    """Whether the gateway listens for SFTP."""
+    host: str = "127.0.0.1"
+    port: Port = 2222
+    """0 lets the system choose."""
+    host_keys: Path = Path("ssh")
+    """Folder with the server's own keys; made at the first start. `gateway account keys` shows fingerprints."""
+    accounts: Path = Path("accounts.toml")
+    limits: SftpLimits = SftpLimits()
+
+
+class WatchedFolder(Section):
+    """A folder, local or a share, in which a system drops files."""
+
+    name: Name
+    path: Path
+    """Holds ind/, kvittering/, fejl/, proeve/, skabelon/ and arkiv/, which are made if missing."""
+    readiness: Literal["sidecar", "marker", "manifest", "stable"] = "sidecar"
+    """What says that a drop is complete. ``stable``: a document may come alone."""
+    sidecar: Literal["required", "optional"] = "required"
+    polling: bool = False
+    """True for CIFS and NFS, which tell no events."""
+    every: Seconds = timedelta(seconds=5)
+    """How often the folder is looked through, whatever the events say."""
+    age: Seconds = timedelta(seconds=10)
+    """How long a file must have been left alone before it is taken."""
+    after: Literal["move", "delete"] = "move"
+    """What happens to a file once it is taken; moved means to arkiv/YYYY/MM/."""
+    by_folder: bool = False
+    """A folder within ind/ is one drop."""
+    flow: str = "default"
+    lenient: bool = False
+    """Fields of a sidecar that are not known are noted, not refused."""
+    charset: Literal["utf-8", "windows-1252", "iso-8859-1"] | None = None
+    """Of its sidecars; None: UTF-8."""
+    receipt_addresses: tuple[str, ...] = ()
+    """Mail addresses that a sidecar may name in kvittering_email."""
+
+
 class Mail(Section):
     """Where our own mails (notices, later forwarded post) go out."""
 
@@ -300,6 +376,32 @@ class Archive(Section):
     """Case for letters that name none; ``{year}`` and ``{flow}`` are filled in."""
 
 
+class RulesGuard(Section):
+    """Stops a rule that suddenly matches many times more than it used to."""
+
+    pause: bool = True
+    """Whether rules that send or forward are watched; false: they never pause themselves."""
+    factor: Count = 10
+    """So many times the median of the last 30 days is too much."""
+    minimum: Count = 50
+    """Matches of a day that are never too many."""
+    history: Count = 5
+    """Days with matches before a rule is judged at all."""
+
+
+class Rules(Section):
+    path: Path | None = None
+    """A rules file, or a folder of them. Not set: send and archive what Digital Post reaches, hold the
+    rest. Decides from the first start; later changes decide after `gateway rules activate`."""
+    second_approver: bool = False
+    """Whether a second person must approve before new rules decide."""
+    closed_days: tuple[date, ...] = ()
+    """Days that are no bank days here, besides weekends and Danish bank holidays."""
+    tell: tuple[str, ...] = ()
+    """Mail addresses that are told when a rule is paused."""
+    guard: RulesGuard = RulesGuard()
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -313,9 +415,11 @@ class Settings(Section):
     channel: ChannelLimits = ChannelLimits()
     digital_post: DigitalPost
     mail: Mail
+    drops: DropSettings = DropSettings()
+    sftp: Sftp = Sftp()
+    folders: tuple[WatchedFolder, ...] = ()
     archive: Archive = Archive()
-    rules: Path | None = None
-    """``rules.toml``; None: send and archive everything that Digital Post reaches, hold the rest."""
+    rules: Rules = Rules()
     flows: dict[str, Flow] = Field(default_factory=dict)
     retry: Retry = Retry()
     lease: Seconds = timedelta(seconds=60)
@@ -331,10 +435,6 @@ class Settings(Section):
         """Every flow by name, ``default`` included."""
         return {"default": Flow(), **self.flows}
 
-    def flow(self, name: str) -> Flow | None:
-        """The flow called *name*; ``default`` exists even when the file does not mention it."""
-        return self.flows.get(name, Flow() if name == "default" else None)
-
     def path(self, path: Path) -> Path:
         """*path* seen from the home."""
         return path if path.is_absolute() else self.home / path
@@ -347,6 +447,14 @@ class Settings(Section):
                 "lease must be longer than [digital_post] connect_timeout + timeout, "
                 f"which are {longest.total_seconds():g} s together"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _folders_are_distinct(self) -> Settings:
+        names = [folder.name for folder in self.folders]
+        places = [self.path(folder.path).absolute() for folder in self.folders]
+        if len(set(names)) != len(names) or len(set(places)) != len(places):
+            raise ValueError("two [[folders]] have the same name or the same path")
         return self
 
     @model_validator(mode="after")

@@ -14,9 +14,9 @@ from gateway.documents.head import Head, bare_cr, read_head, refuse_automatic, s
 from gateway.documents.mime import take_apart
 from gateway.documents.reading import Reading, ReadRules
 from gateway.documents.recipients import Target, flow_of, read_recipients
-from gateway.documents.subject import COPY_PREFIX, Subject, plain_subject, read_subject, title_of
+from gateway.documents.subject import Subject, plain_subject, read_subject, title_of
 from gateway.errors import DamagedMail, NotALetter, SubmitterError
-from gateway.model.letter import Document, Letter, Options
+from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
 from gateway.model.submission import Envelope
 
 

@@ -13,18 +13,26 @@ import resource
 import signal
 import threading
 import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from gateway.documents.mail import read_mail
 from gateway.documents.reading import Reading, ReadRules
+from gateway.documents.sidecar.look import Look, look
+from gateway.documents.sidecar.package import read_package
+from gateway.documents.sidecar.read import Control
+from gateway.documents.sidecar.understand import Manner
 from gateway.errors import OurError, ReaderLimit
 from gateway.model.submission import Envelope, Submission
+
+T = TypeVar("T")
 
 # A worker is replaced after so many mails: what a parser leaks, leaks no further.
 _MAILS_PER_WORKER = 200
@@ -43,12 +51,13 @@ class ReaderProcess:
     """Reads mails in worker processes. May be shared by threads.
 
     Args:
+        rules: asked at each mail.
         time: for one mail, from its start in a worker.
         memory: address space of a worker, bytes.
         processes: workers, and so mails read at once; further callers wait.
     """
 
-    def __init__(self, rules: ReadRules, *, time: timedelta, memory: int, processes: int) -> None:
+    def __init__(self, rules: Callable[[], ReadRules], *, time: timedelta, memory: int, processes: int) -> None:
         self._rules = rules
         self._time = time
         self._memory = memory
@@ -56,7 +65,7 @@ class ReaderProcess:
         self._room = threading.Semaphore(processes)
         self._lock = threading.Lock()
         self._closed = False
-        self._running: set[ProcessFuture[Reading]] = set()
+        self._running: set[ProcessFuture[Any]] = set()
         self._pool = self._new_pool()
 
     def read(self, raw: Path, submission: Submission, scratch: Path) -> Reading:
@@ -66,12 +75,17 @@ class ReaderProcess:
             OurError: the workers are gone, or ``close`` was called.
             Whatever else ``read_mail`` raises, as it is.
         """
+        if submission.envelope.channel in ("sftp", "folder"):
+            # Of our own making: what systems wrote was read when it was gathered.
+            return read_package(raw.read_bytes(), submission)
         died = 0
         # A mail that is scheduled starts at once, so the time it may take is known from here.
         with self._room:
             for _ in range(_TRIES):
                 try:
-                    return self._read_once(raw, submission, scratch)
+                    return self._once(
+                        _read, [raw, submission.id, submission.envelope, self._rules(), scratch]
+                    )
                 except TimeoutError:
                     return Reading(title="", refusal=ReaderLimit())
                 except ProcessExpired as end:
@@ -81,6 +95,29 @@ class ReaderProcess:
                 except BrokenProcessPool:
                     continue
         raise OurError()
+
+    def text(self, file: Path, media_type: str) -> str | None:
+        """As ``text_of``; None as well if time or memory did not suffice. Raises OurError: as ``read``."""
+        with self._room:
+            try:
+                return self._once(_text, [file, media_type])
+            except (TimeoutError, ProcessExpired, BrokenProcessPool):
+                return None
+
+    def look(self, files: Sequence[tuple[str, Path, Control | None]], manner: Manner) -> list[Look]:
+        """As ``look`` for each of *files* (name, place, kind or None), in order.
+
+        One whose look takes too long or too much is a document with the fault ReaderLimit. Raises OurError:
+        as ``read``.
+        """
+        with self._room:
+            try:
+                return self._once(_look, [list(files), manner, self._rules()])
+            except (TimeoutError, ProcessExpired, BrokenProcessPool):
+                if len(files) == 1:
+                    return [Look(fault=ReaderLimit())]
+        # One of them is the reason; it takes no neighbours with it.
+        return [found for file in files for found in self.look([file], manner)]
 
     def warm(self) -> None:
         """Start a worker now, so that the first mail does not wait for a Python to start."""
@@ -96,8 +133,8 @@ class ReaderProcess:
                 reading.cancel()  # type: ignore[no-untyped-call]  # pebble annotates only some
             _end(self._pool)
 
-    def _read_once(self, raw: Path, submission: Submission, scratch: Path) -> Reading:
-        pool, reading = self._schedule(raw, submission, scratch)
+    def _once(self, do: Callable[..., T], args: list[Any]) -> T:
+        pool, reading = self._schedule(do, args)
         give_up = monotonic() + (self._time + _GRACE).total_seconds()
         try:
             # Pebble forgets mails that were on their way when the pool broke, so it is asked.
@@ -112,8 +149,8 @@ class ReaderProcess:
                 self._running.discard(reading)
 
     def _schedule(
-        self, raw: Path, submission: Submission, scratch: Path
-    ) -> tuple[ProcessPool, ProcessFuture[Reading]]:
+        self, do: Callable[..., T], args: list[Any]
+    ) -> tuple[ProcessPool, ProcessFuture[T]]:
         with self._lock:
             if self._closed:
                 raise OurError()
@@ -121,11 +158,7 @@ class ReaderProcess:
             if not self._pool.active:
                 _end(self._pool)
                 self._pool = self._new_pool()
-            reading = self._pool.schedule(
-                _read,
-                args=[raw, submission.id, submission.envelope, self._rules, scratch],
-                timeout=self._time.total_seconds(),
-            )
+            reading = self._pool.schedule(do, args=args, timeout=self._time.total_seconds())
             self._running.add(reading)
             return self._pool, reading
 
@@ -157,6 +190,26 @@ def _read(
     """
     try:
         return read_mail(raw, submission_id, envelope, rules, scratch)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
+
+
+def _look(
+    files: list[tuple[str, Path, Control | None]], manner: Manner, rules: ReadRules
+) -> list[Look]:
+    """``look`` in a worker."""
+    try:
+        return [look(name, path, manner, rules, control=control) for name, path, control in files]
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
+
+
+def _text(file: Path, media_type: str) -> str | None:
+    """``text_of`` in a worker, the only place where its library is loaded."""
+    from gateway.documents.text import text_of
+
+    try:
+        return text_of(file, media_type)
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
 

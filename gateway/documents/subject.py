@@ -13,9 +13,7 @@ from gateway.documents import headers
 from gateway.documents.cpr_text import holds_cpr
 from gateway.documents.reading import ReadRules
 from gateway.errors import BadTagValue, CprInTitle, NoTitle, TitleTooLong, UnknownTag
-from gateway.model.letter import Options
-
-COPY_PREFIX = "Kopi: "
+from gateway.model.letter import COPY_PREFIX, Options
 
 # A word, a colon, a value. "[12:30]" and "[kl. 9]" are part of a title.
 _TAG = re.compile(r"\[\s*([^\W\d_][\w-]*)\s*:([^\[\]]*)\]")

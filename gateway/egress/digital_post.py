@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from gateway import log
-from gateway.config.settings import Settings
+from gateway.config.settings import Flow, Settings
 from gateway.digital_post.client import NgdpClient
 from gateway.digital_post.receipts import SOURCE
 from gateway.digital_post.render import message_of
@@ -20,8 +22,20 @@ class DigitalPost:
 
     name = SOURCE
 
-    def __init__(self, *, client: NgdpClient, vault: Vault, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        client: NgdpClient,
+        vault: Vault,
+        settings: Settings,
+        flows: Callable[[], Mapping[str, Flow]] | None = None,
+    ) -> None:
+        """
+        Args:
+            flows: those that exist now; None: those of the settings.
+        """
         self._client, self._vault, self._settings = client, vault, settings
+        self._flows = flows or settings.all_flows
 
     def render(self, sendable: Sendable) -> Blob:
         """The MeMo of a letter, durable; the same letter under the same key gives the same bytes.
@@ -35,13 +49,15 @@ class DigitalPost:
         limit = int(self._settings.channel.total)
         # Before a byte is written: what is far too large should not fill the disk to be told so.
         _refuse_over(limit, _base64_size(letter))
+        flows = self._flows()
         message = message_of(
             letter,
             key=shipment.key,
             created_at=shipment.created_at,
             organisation=self._settings.organisation,
             # A flow that has left the file since the letter came is as any other.
-            flow=self._settings.flow(letter.flow) or self._settings.flow("default"),  # type: ignore[arg-type]
+            flow=flows.get(letter.flow, flows["default"]),
+            changes=dict(shipment.settings),
         )
         writer = self._vault.writer()
         try:

@@ -10,6 +10,9 @@ from gateway.model.identity import Recipient
 
 Role = Literal["main", "attachment"]
 
+COPY_PREFIX = "Kopi: "
+"""Begins the title of a copy."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -36,6 +39,15 @@ class Options:
     """None: as the flow says."""
     deliver_from: date | None = None
     reply_by: datetime | None = None
+    expires: datetime | None = None
+    """Not sent after this. Danish: udløber."""
+    document_type: str | None = None
+    sender_label: str | None = field(default=None, repr=False)
+    """The sender's name as the recipient sees it; a rule may say another."""
+    actions: tuple[str, ...] | None = None
+    """Of ``send`` and ``archive``: what may be done with it, of all that the rules want. None: all of it."""
+    sidecar: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Fields that only rules ask about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from typing import Literal
 ADDRESS_FORM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}", re.ASCII)
 """Addresses we write to."""
 
-NoticeKind = Literal["received", "held", "final", "conflict"]
+NoticeKind = Literal["received", "held", "final", "conflict", "rule"]
+"""``rule``: a rule wanted somebody told; to him, and not to the submitter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,20 @@ class LetterLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleNote:
+    """What a rule wants told about one letter. The title is not: whoever reads it may not be meant to."""
+
+    rule: str
+    """Name of the rule."""
+    text: str = field(repr=False)
+    """Of the rule; may be empty."""
+    letter: str
+    """Id of the letter."""
+    submitter: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One mail to one submitter about one submission."""
 
@@ -58,3 +73,5 @@ class Notice:
     refusal: Refusal | None = None
     notes: tuple[str, ...] = field(default=(), repr=False)
     """Things the submitter should know: a signature image was left out."""
+    rule: RuleNote | None = None
+    """Of kind ``rule``."""

@@ -12,6 +12,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 NoticeWish = Literal["all", "summary", "errors"]
 Channel = Literal["smtp", "sftp", "folder", "cli"]
+SubmitterKind = Literal["user", "relay", "certificate", "account", "cli"]
 
 
 def aware(when: datetime) -> datetime:
@@ -21,14 +22,22 @@ def aware(when: datetime) -> datetime:
     return when
 
 
-def new_submission_id(at: datetime) -> str:
+def new_id(kind: str, at: datetime) -> str:
     """An id such as ``F-2026-7K3Q-M2XD``: 40 random bits within the year; the ledger refuses twins.
 
     Groups of four can never be taken for a CPR number (six digits and four).
+
+    Args:
+        kind: the letter it begins with.
     """
     bits = int.from_bytes(secrets.token_bytes(5))
     letters = "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 40, 5))
-    return f"F-{at.year}-{letters[:4]}-{letters[4:]}"
+    return f"{kind}-{at.year}-{letters[:4]}-{letters[4:]}"
+
+
+def new_submission_id(at: datetime) -> str:
+    """An id of a submission (forsendelse)."""
+    return new_id("F", at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class Blob:
 class Submitter:
     """Who handed post over, as *proved* by login, certificate or trusted address; never as claimed."""
 
-    kind: Literal["user", "relay", "certificate", "cli"]
+    kind: SubmitterKind
     name: str
     """Login, name of the relay, or name of the certificate: ours, from the configuration."""
     reply_to: str | None = field(default=None, repr=False)

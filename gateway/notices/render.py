@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gateway.errors import MailNotSendable
 from gateway.model.notice import ADDRESS_FORM, Notice
+from gateway.notices.rule_words import rule_page
 from gateway.notices.words import Page, page
 from gateway.notices.written import clean
 from gateway.ports import Clock
@@ -65,7 +66,7 @@ class NoticeRenderer:
         Raises:
             MailNotSendable: if its address has a form we do not write to.
         """
-        says = page(notice)
+        says = page(notice) if notice.rule is None else rule_page(notice, notice.rule)
         mail = EmailMessage(policy=_POLICY)
         mail["From"] = f"{self._organisation} – Digital Post <{self._sender}>"
         mail["To"] = _address(notice.to)
@@ -76,7 +77,7 @@ class NoticeRenderer:
             mail["In-Reply-To"] = f"<{notice.in_reply_to}>"
             mail["References"] = f"<{notice.in_reply_to}>"
         # RFC 3834: so that out-of-office replies and other robots do not answer.
-        mail["Auto-Submitted"] = "auto-replied"
+        mail["Auto-Submitted"] = "auto-replied" if notice.rule is None else "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
         mail["X-Loop"] = self._loop_id
         mail.set_content(self._text("notice.txt", says), cte="quoted-printable")
@@ -91,7 +92,7 @@ class NoticeRenderer:
         What it says is part of it: a notice about the same submission after a new try is news, and
         a mail server that drops what it knows by its Message-ID must not drop that.
         """
-        said = repr((notice.kind, notice.letters, notice.refusal)).encode()
+        said = repr(notice.rule or (notice.kind, notice.letters, notice.refusal)).encode()
         return f"{quote(notice.id, safe='')}.{sha256(said).hexdigest()[:12]}@{self._domain}"
 
     def _text(self, template: str, says: Page) -> str:

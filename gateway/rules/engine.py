@@ -1,57 +1,90 @@
-"""Asks the rules in order; the first that matches decides. Pure and total: every letter gets a decision.
+"""Asks the rules in order; the first that matches decides, each kind of action by itself.
 
-Implements gateway.ports.RuleChain. A rule set never changes: new rules are a new set with another version.
+Pure and total: every item gets a decision. A rule set never changes: new rules are a new set with
+another version. How a chain is decided stands in ``gateway.rules.chain``; here is the set as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
-from gateway.model.decision import Action, Asked, Decision, Facts, Step
-from gateway.rules.language import Condition
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One link of the chain."""
-
-    id: str
-    """Stable; the trail and the log name it."""
-    name: str
-    """For people."""
-    when: Condition | None
-    """None: it matches everything."""
-    actions: tuple[Action, ...]
-
-    def step(self, facts: Facts) -> Step:
-        """What was asked of *facts*, and whether this rule matches."""
-        asked: list[Asked] = []
-        matched = self.when is None or self.when.answer(facts, asked)
-        return Step(rule=self.id, name=self.name, matched=matched, asked=tuple(asked))
+from gateway.config.settings import Flow
+from gateway.model.decision import Decision, Direction, Facts, Shadow, Step
+from gateway.rules.chain import Chain
+from gateway.rules.explain import explained
+from gateway.rules.language import tests_of
+from gateway.rules.rule import Department, Place, Rule
+from gateway.rules.walk import UNHANDLED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """An ordered chain whose last link has no condition."""
+    """Rules of both directions, with the departments and flows they name. Implements ports.RuleChain.
 
-    rules: tuple[Rule, ...]
-    version: str
-    """First 12 hexadecimal digits of the SHA-256 of the content: comments and layout do not count."""
+    Args:
+        rules: in order.
+        version: first 12 hexadecimal digits of the SHA-256 of the content: comments and layout do not count.
+    """
 
-    def __post_init__(self) -> None:
-        if not self.rules or self.rules[-1].when is not None:
-            raise ValueError("the last rule of a set has no condition, so that every letter gets a decision")
+    def __init__(
+        self,
+        *,
+        rules: tuple[Rule, ...],
+        version: str,
+        departments: Mapping[str, Department] | None = None,
+        flows: Mapping[str, Flow] | None = None,
+        places: Mapping[str, Place] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.version = version
+        self.departments: Mapping[str, Department] = MappingProxyType(dict(departments or {}))
+        self.flows: Mapping[str, Flow] = MappingProxyType(dict(flows or {}))
+        self.places: Mapping[str, Place] = MappingProxyType(dict(places or {}))
+        """Where each department and flow stands, by name."""
+        self._chains: Mapping[Direction, Chain] = {
+            "outbound": Chain(tuple(rule for rule in rules if rule.direction == "outbound")),
+            "inbound": Chain(tuple(rule for rule in rules if rule.direction == "inbound")),
+        }
+        conditions = [condition for rule in rules if rule.mode != "fra" for condition in (rule.when, rule.unless)]
+        self._fields = frozenset(test.field for condition in conditions for test in tests_of(condition))
+
+    def addresses_of(self, name: str) -> tuple[str, ...]:
+        """Where to tell the department *name*; a mail address is its own. Empty: there is none such."""
+        if "@" in name:
+            return (name,)
+        department = self.departments.get(name)
+        return () if department is None else department.addresses
+
+    def uses(self, name: str) -> bool:
+        """Whether any rule asks about the field *name*."""
+        return name in self._fields
 
     def decide(self, facts: Facts, *, released: Collection[str] = ()) -> Decision:
-        """The actions of the first rule that matches, with every rule asked until then.
+        """What is to be done with an item.
 
-        Rules in *released* are asked and passed by: a person has overruled them. Never the last one.
+        Args:
+            released: ids of rules that a person has overruled for it: their hold and approve do nothing.
         """
-        trail: list[Step] = []
-        for rule in self.rules:
-            step = rule.step(facts)
-            trail.append(step)
-            if step.matched and (rule.id not in released or rule is self.rules[-1]):
-                return Decision(rule=rule.id, actions=rule.actions, version=self.version, trail=tuple(trail))
-        raise AssertionError("unreachable: the last rule matches everything")
+        chain = self._chains[facts.direction]
+        asking = chain.asking(facts)
+        walk = chain.walk(asking, released)
+        shadow = chain.walk(asking, released, shadows=True) if chain.shadow_matches(asking) else walk
+        return Decision(
+            rule=walk.rule,
+            actions=walk.actions,
+            version=self.version,
+            trail=asking.trail(walk),
+            shadow=None if shadow.same_as(walk) else Shadow(rule=shadow.rule, actions=shadow.actions),
+        )
+
+    def explain(self, facts: Facts, decision: Decision) -> tuple[Step, ...]:
+        """The trail of *decision* as a person reads it: every rule, every condition with the value seen.
+
+        Args:
+            facts: as they were, with or without the text.
+            decision: of this set; another one's bits mean other things.
+        """
+        return explained(self._chains[facts.direction], facts, decision)
+
+
+__all__ = ["UNHANDLED", "RuleSet"]

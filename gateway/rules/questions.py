@@ -2,58 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-import re2
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
-from gateway.config.faults import found
+from gateway.config.faults import found, nearest
+from gateway.model.danish_time import DENMARK
 from gateway.model.decision import FactValue
-from gateway.rules.language import OPERATORS, Expected, Field, Holds, clean, folded, seen
-
-LONGEST_PATTERN = 1000
-"""Characters of a regular expression; RE2 compiles in time and memory that grow with it."""
+from gateway.rules.language import OPERATORS, Expected, Field, Holds, Test, folded, seen
+from gateway.rules.lists import Lists
+from gateway.rules.patterns import BadPattern, Pattern
 
 _SIZE = TypeAdapter(ByteSize)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_LIST = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _WANTS = {
     "text": "a text",
     "choice": "a text",
     "number": "a number",
     "size": 'a size such as "10 MB"',
     "flag": "true or false",
-    "time": "a date and time such as 2026-12-01T08:00:00Z",
+    "time": "a date such as 2026-12-01, or a date and time such as 2026-12-01T08:00:00Z",
+    "clock": 'a time of day such as "08:00"',
     "names": "a text",
 }
 
 
 class Unfit(Exception):
-    """A value that an operator cannot take; only between this module and gateway.rules.load."""
+    """A value that an operator cannot take; only between this module and gateway.rules.conditions."""
 
-    def __init__(self, *, expected: str = "", found: str = "", says: str = "", word: str = "", known: tuple[str, ...] = ()):
+    def __init__(self, *, expected: str = "", found: str = "", says: str = "", nearest: str = "", remedy: str = "") -> None:
         self.expected = expected
         self.found = found
         self.says = says
-        self.word = word
-        self.known = known
+        self.nearest = nearest
+        self.remedy = remedy
         super().__init__(says or expected)
 
 
-def question(asked: Field, operator: str, value: object) -> tuple[str, Holds]:
-    """The expected value as told in the trail, and the function that answers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """All of a Test but its field and operator."""
+
+    expected: str
+    value: object
+    holds: Holds
+    captures: tuple[str, ...] = ()
+    find: Callable[[str], dict[str, str]] | None = field(default=None, repr=False)
+
+
+def question(asked: Field, operator: str, value: object, lists: Lists) -> Test:
+    """The test that asks *operator* with *value* of the field *asked*.
 
     Raises:
         Unfit: *value* is nothing the operator can take for this field.
     """
+    made = _question(asked, operator, value, lists)
+    return Test(
+        field=asked.name, operator=operator, expected=made.expected, value=made.value,
+        holds=made.holds, captures=made.captures, find=made.find,
+    )  # fmt: skip
+
+
+def _question(asked: Field, operator: str, value: object, lists: Lists) -> _Question:
     takes = OPERATORS[operator].takes
     if takes == "pattern":
         return _pattern(value)
+    if takes == "list":
+        return _in_list(value, lists)
     if takes == "flag":
         wanted = _flag(value)
-        return seen(wanted), lambda fact: _is_there(fact) == wanted
-    expected = _one(asked, value) if takes == "one" else _several(asked, value, two=takes == "two")
-    return _told(expected), _present(_HOLDS[operator](expected))
+        return _Question(expected=seen(wanted), value=wanted, holds=lambda fact: _is_there(fact) == wanted)
+    expected = one_value(asked, value) if takes == "one" else _several(asked, value, two=takes == "two")
+    return _Question(expected=_told(expected), value=expected, holds=_present(_HOLDS[operator](expected)))
 
 
 def _is_there(fact: FactValue) -> bool:
@@ -66,7 +91,7 @@ def _present(holds: Holds) -> Holds:
     return lambda fact: fact is not None and holds(fact)
 
 
-# Below, fact and expected have the type of the field: _one saw to the one, the catalogue's test to the other.
+# Below, fact and expected have the type of the field: one_value saw to the one, the catalogue's test to the other.
 
 
 def _equals(expected: Any) -> Holds:
@@ -93,6 +118,10 @@ def _starts(expected: Any) -> Holds:
     return lambda fact: folded(str(fact)).startswith(expected)
 
 
+def _ends(expected: Any) -> Holds:
+    return lambda fact: folded(str(fact)).endswith(expected)
+
+
 def _at_least(expected: Any) -> Holds:
     return lambda fact: fact >= expected
 
@@ -101,36 +130,63 @@ def _at_most(expected: Any) -> Holds:
     return lambda fact: fact <= expected
 
 
+def _before(expected: Any) -> Holds:
+    return lambda fact: fact < expected
+
+
+def _after(expected: Any) -> Holds:
+    return lambda fact: fact > expected
+
+
 def _between(expected: Any) -> Holds:
     low, high = expected
     return lambda fact: low <= fact <= high
 
 
-_HOLDS: dict[str, Callable[[Any], Holds]] = {
+_HOLDS: Mapping[str, Callable[[Any], Holds]] = {
     "equals": _equals,
     "one_of": _one_of,
     "contains": _contains,
     "starts": _starts,
+    "ends": _ends,
     "at_least": _at_least,
     "at_most": _at_most,
+    "before": _before,
+    "after": _after,
     "between": _between,
 }
 
 
-def _pattern(value: object) -> tuple[str, Holds]:
+def _pattern(value: object) -> _Question:
     if not isinstance(value, str) or not value:
         raise Unfit(expected="a regular expression as text", found=found(value, key=""))
-    if len(value) > LONGEST_PATTERN:
-        raise Unfit(expected=f"at most {LONGEST_PATTERN} characters", found=found(value, key=""))
-    options = re2.Options()
-    options.log_errors = False
     try:
-        search = re2.compile(value, options).search
-    except re2.error as error:
-        reason = error.args[0] if error.args else ""
-        reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise Unfit(says=f"this is no regular expression ({reason}).") from None
-    return seen(value), lambda fact: isinstance(fact, str) and search(clean(fact)) is not None
+        pattern = Pattern(value)
+    except BadPattern as bad:
+        raise Unfit(says=str(bad), remedy=bad.remedy) from None
+
+    def holds(fact: FactValue) -> bool:
+        if isinstance(fact, tuple):
+            return any(pattern.is_in(name) for name in fact)
+        return isinstance(fact, str) and pattern.is_in(fact)
+
+    return _Question(expected=seen(value), value=value, holds=holds, captures=pattern.names, find=pattern.find)
+
+
+def _in_list(value: object, lists: Lists) -> _Question:
+    if not isinstance(value, str) or not _LIST.fullmatch(value):
+        raise Unfit(expected="the name of a list: small letters, digits and hyphens", found=found(value, key=""))
+    if value not in lists:
+        says = f"there is no list lists/{value}.txt beside the rules."
+        raise Unfit(says=says, nearest=nearest(value, lists), remedy="Make the file, a value a line.")
+    entries = lists[value]
+
+    def holds(fact: FactValue) -> bool:
+        if isinstance(fact, tuple):
+            return any(folded(name) in entries for name in fact)
+        return isinstance(fact, str) and folded(fact) in entries
+
+    return _Question(expected=f"lists/{value}.txt", value=value, holds=holds)
 
 
 def _flag(value: object) -> bool:
@@ -144,14 +200,14 @@ def _several(asked: Field, value: object, *, two: bool) -> Expected:
         length = "two values" if two else "at least one value"
         got = f"a list of {len(value)}" if isinstance(value, list) else found(value, key="")
         raise Unfit(expected=f"a list of {length}", found=got)
-    values: Any = tuple(_one(asked, item) for item in value)
+    values: Any = tuple(one_value(asked, item) for item in value)
     if two and values[0] > values[1]:
-        raise Unfit(says="the first value is above the second, so nothing lies between them.")
+        raise Unfit(says="the first value is above the second, so nothing lies between them.", remedy="Exchange the two.")
     return values  # type: ignore[no-any-return]
 
 
-def _one(asked: Field, value: object) -> Any:
-    """One value of the field's kind, in the form it is compared in."""
+def one_value(asked: Field, value: object) -> Any:
+    """One value of the field's kind, in the form it is compared in. Raises Unfit."""
     if asked.kind == "choice":
         return _choice(asked, value)
     if asked.kind in ("text", "names") and isinstance(value, str) and value:
@@ -162,8 +218,10 @@ def _one(asked: Field, value: object) -> Any:
         return _size(value)
     if asked.kind == "flag" and isinstance(value, bool):
         return value
-    if asked.kind == "time" and isinstance(value, datetime):
-        return _aware(value)
+    if asked.kind == "time" and isinstance(value, date):
+        return _moment(value)
+    if asked.kind == "clock":
+        return _clock(value)
     raise Unfit(expected=_WANTS[asked.kind], found=found(value, key=""))
 
 
@@ -173,7 +231,7 @@ def _choice(asked: Field, value: object) -> str:
     words = ", ".join(f'"{choice}"' for choice in asked.choices)
     raise Unfit(
         expected=f"one of {words}", found=found(value, key="", wants="word"),
-        word=value if isinstance(value, str) else "", known=asked.choices,
+        nearest=nearest(value, asked.choices) if isinstance(value, str) else "",
     )
 
 
@@ -187,9 +245,21 @@ def _size(value: object) -> int:
     return size
 
 
-def _aware(value: datetime) -> datetime:
+def _clock(value: object) -> str:
+    """``HH:MM``: texts of this form are in the order of time. A TOML time is taken too."""
+    if isinstance(value, time):
+        value = value.strftime("%H:%M")
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        return value
+    raise Unfit(expected=_WANTS["clock"], found=found(value, key="", wants="word"))
+
+
+def _moment(value: date) -> datetime:
+    """A moment in UTC; a date alone is its first moment in Denmark."""
+    if not isinstance(value, datetime):
+        return datetime.combine(value, time(), DENMARK).astimezone(UTC)
     if value.utcoffset() is None:
-        raise Unfit(says="the time needs a zone, such as the Z in 2026-12-01T08:00:00Z.")
+        raise Unfit(says="the time has no zone.", remedy="Add one, such as the Z in 2026-12-01T08:00:00Z.")
     return value.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""accept: write arrivals down, many in one commit, before anybody is told yes.
+"""accept: write arrivals and dropped files down, many in one commit, before anybody is told yes.
 
 One flush of the disk costs the same for one row as for fifty, so arrivals that come while a commit
 is under way wait for each other and share the next one. Nothing waits on a timer.
@@ -11,21 +11,23 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
 
 from gateway import log, rehearsal
 from gateway.errors import GatewayError, LedgerUnavailable, TooMuchInFlight
+from gateway.model.drop import KeptFile, NewFile
 from gateway.model.submission import Accepted, Arrival
-from gateway.ports import Ledger
+from gateway.ports import Drops, Ledger
 
 # Arrivals in one commit: at the largest inline arrival (256 kB) one transaction stays under 32 MB.
 MOST_IN_ONE_COMMIT = 128
 
-_Waiter = tuple[Arrival, "asyncio.Future[Accepted]"]
-_Result = Accepted | GatewayError
+Given = TypeVar("Given")
+Got = TypeVar("Got")
 
 
-class GroupCommit:
-    """``ports.Intake``: a bounded queue and one thread that commits.
+class Many(Generic[Given, Got]):
+    """A bounded queue and one thread that commits: ``ports.Intake`` and ``ports.DropIntake``.
 
     The thread takes from the queue and answers into the event loop itself: one hop for a whole batch,
     where an executor and a task between them took three turns of the loop.
@@ -35,16 +37,27 @@ class GroupCommit:
     """
 
     def __init__(
-        self, ledger: Ledger, *, wake: Callable[[], None] = lambda: None, waiting: int = 1000
+        self,
+        add: Callable[[Sequence[Given]], Sequence[Got]],
+        *,
+        say: Callable[[Given, Got], None],
+        new: Callable[[Got], bool],
+        wake: Callable[[], None] = lambda: None,
+        waiting: int = 1000,
     ) -> None:
         """
         Args:
+            add: writes all it is given in one commit, one answer each.
+            say: tells the log.
+            new: whether an answer says that something new was written.
             wake: called in the event loop after each commit that wrote something new.
             waiting: most arrivals in the queue; one more is refused as too much.
         """
-        self._ledger = ledger
+        self._add = add
+        self._say = say
+        self._new = new
         self._wake = wake
-        self._queue: SimpleQueue[_Waiter | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Given, asyncio.Future[Got]] | None] = SimpleQueue()
         self._most_waiting = waiting
         self._ended: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -65,11 +78,11 @@ class GroupCommit:
             # Whoever stops waiting does not stop the thread.
             await asyncio.shield(ended)
 
-    async def accept(self, arrival: Arrival) -> Accepted:
+    async def accept(self, arrival: Given) -> Got:
         """See ``ports.Intake``."""
         if self._loop is None or self._ended is None or self._queue.qsize() >= self._most_waiting:
             raise TooMuchInFlight()
-        answer: asyncio.Future[Accepted] = self._loop.create_future()
+        answer: asyncio.Future[Got] = self._loop.create_future()
         self._queue.put((arrival, answer))
         return await answer
 
@@ -91,7 +104,7 @@ class GroupCommit:
                 loop.call_soon_threadsafe(self._answer, waiters, results)
         loop.call_soon_threadsafe(ended.set_result, None)
 
-    def _answer(self, waiters: Sequence[_Waiter], results: Sequence[_Result]) -> None:
+    def _answer(self, waiters: Sequence[tuple[Given, asyncio.Future[Got]]], results: Sequence[Got | GatewayError]) -> None:
         """In the event loop."""
         for (_, answer), result in zip(waiters, results, strict=True):
             if answer.cancelled():
@@ -100,13 +113,13 @@ class GroupCommit:
                 answer.set_exception(result)
             else:
                 answer.set_result(result)
-        if any(isinstance(result, Accepted) and result.outcome == "new" for result in results):
+        if any(not isinstance(result, GatewayError) and self._new(result) for result in results):
             self._wake()
 
-    def _write(self, arrivals: Sequence[Arrival]) -> Sequence[_Result]:
+    def _write(self, arrivals: Sequence[Given]) -> Sequence[Got | GatewayError]:
         """In the thread: one result for each arrival, in order; never raises."""
         try:
-            results = self._ledger.add(arrivals)
+            results = self._add(arrivals)
         except GatewayError as error:
             return [error] * len(arrivals)
         except Exception as error:  # noqa: BLE001  a bug; all callers wait for an answer
@@ -117,8 +130,27 @@ class GroupCommit:
             return [self._write([arrival])[0] for arrival in arrivals]
         rehearsal.at("accept.row")
         for arrival, accepted in zip(arrivals, results, strict=True):
-            _say(arrival, accepted)
+            self._say(arrival, accepted)
         return results
+
+
+class GroupCommit(Many[Arrival, Accepted]):
+    """``ports.Intake`` on a ledger."""
+
+    def __init__(self, ledger: Ledger, *, wake: Callable[[], None] = lambda: None, waiting: int = 1000) -> None:
+        super().__init__(ledger.add, say=_say, new=lambda one: one.outcome == "new", wake=wake, waiting=waiting)
+
+
+class FileCommit(Many[NewFile, KeptFile]):
+    """``ports.DropIntake`` on a ledger."""
+
+    def __init__(self, drops: Drops, *, wake: Callable[[], None] = lambda: None, waiting: int = 1000) -> None:
+        super().__init__(drops.keep_files, say=_say_dropped, new=lambda one: not one.known, wake=wake, waiting=waiting)
+
+
+def _say_dropped(file: NewFile, kept: KeptFile) -> None:
+    if not kept.known:
+        log.dropped(file=kept.id, account=file.account, channel=file.channel, size_bytes=file.blob.size_bytes)
 
 
 def _say(arrival: Arrival, accepted: Accepted) -> None:

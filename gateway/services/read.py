@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
-from gateway.model.submission import Submission
+from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
 from gateway.services.work import refusal_of, together
 
@@ -80,9 +80,13 @@ class Read:
         return file
 
     def _keep_documents(self, reading: Reading, folder: Path) -> None:
-        digests = {document.digest for letter in reading.letters for document in letter.documents}
-        for digest in sorted(digests):
-            self._vault.take(folder / digest)
+        documents = {d.digest: d for letter in reading.letters for d in letter.documents}
+        for digest, document in sorted(documents.items()):
+            if (folder / digest).exists():
+                self._vault.take(folder / digest)
+            else:
+                # Dropped as a file of its own, and kept when it was closed.
+                self._vault.path(Blob(digest, document.size_bytes))
 
     def _write(self, ends: Sequence[tuple[Claim[Submission], ReadEnd]]) -> None:
         written = self._ledger.reads_ended(ends)

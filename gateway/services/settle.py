@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from gateway import log, rehearsal
@@ -28,12 +28,18 @@ class Settle:
         owner: str,
         ttl: timedelta,
         overdue: timedelta,
+        asks_again: Callable[[], bool] = lambda: False,
     ) -> None:
+        """
+        Args:
+            asks_again: whether the rules want to be asked again about what was refused.
+        """
         self._ledger = ledger
         self._sources = sources
         self._owner = owner
         self._ttl = ttl
         self._overdue = overdue
+        self._asks_again = asks_again
 
     def work(self) -> int:
         """Pull from every source once; how many receipts came. A source that fails is asked again later."""
@@ -62,7 +68,7 @@ class Settle:
 
     def _keep(self, source: ReceiptSource, receipts: Sequence[Receipt]) -> bool:
         """Store, then confirm; whether any of them was news."""
-        outcomes = self._ledger.add_receipts(receipts)
+        outcomes = self._ledger.add_receipts(receipts, reroute=self._asks_again())
         rehearsal.at("settle.stored")
         for receipt, outcome in zip(receipts, outcomes, strict=True):
             _tell(receipt, outcome)

@@ -54,8 +54,13 @@ class Ship:
         lease: timedelta,
         longest_call: timedelta,
         in_flight: int,
+        asks_again: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """
+        Args:
+            asks_again: whether the rules want to be asked again about what was refused.
+        """
         self.name = f"ship.{kind}"
         self._kind = kind
         self._ledger = ledger
@@ -64,6 +69,7 @@ class Ship:
         self._waits = waits
         self._slack = (lease - longest_call).total_seconds()
         self._in_flight = in_flight
+        self._asks_again = asks_again
         self._monotonic = monotonic
         self._paused: dict[str, float] = {}
         self._pausing = threading.Lock()
@@ -73,6 +79,7 @@ class Ship:
         self._running: set[Future[None]] = set()
         self._more = False
         """The last claim gave all that was asked for."""
+        self._resting = False
         self._careful = False
         """The last claim was of something that a process died with."""
         self._begun: Grouped[Offer, Attempt | None] = Grouped(ledger.attempts_begun)
@@ -92,6 +99,10 @@ class Ship:
                 offered += self._claim()
         return offered
 
+    def rest(self) -> None:
+        """Begin no more calls; those under way end as they would."""
+        self._resting = True
+
     def close(self) -> None:
         """Wait for the calls under way."""
         self._threads.shutdown(wait=True)
@@ -101,6 +112,8 @@ class Ship:
         are put back. Not one at a time while many are under way: one claim is one transaction.
         """
         room = AHEAD * self._in_flight - len(self._running)
+        if self._resting:
+            return 0
         if room < self._in_flight or (self._careful and self._running):
             return 0
         claimed_at = self._monotonic()
@@ -136,8 +149,9 @@ class Ship:
         except SubmitterError as error:
             refused = error
         with self._places:
-            if self._monotonic() - claimed_at > self._slack:
-                # Frozen or slow: the lease may end during the call, and somebody else would call too.
+            if self._resting or self._monotonic() - claimed_at > self._slack:
+                # We are about to stop; or frozen or slow: the lease may end during the call, and somebody
+                # else would call too.
                 self._ledger.put_back([claim])
                 return
             attempt = self._begun(Offer(claim=claim, at=self._clock.now(), rendered=blob))
@@ -154,9 +168,10 @@ class Ship:
             self._pause(destination.name, error)
             return AttemptEnd(outcome="temporary", code=error.code, retry_in=PAUSE)
         except RemoteError as error:
-            return (
-                self._later(claim, error) if error.temporary else _permanent(error)
-            )
+            if error.temporary:
+                return self._later(claim, error)
+            # The rules may know another way for what a destination refused.
+            return replace(_permanent(error), reroute=self._kind == "send" and self._asks_again())
         except GatewayError as error:
             return self._later(claim, error)
         except Exception as error:  # noqa: BLE001 - the runner's line: an unknown fault is temporary

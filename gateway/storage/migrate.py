@@ -23,8 +23,10 @@ def is_at_head(database: Database) -> bool:
     return set(current) == set(ScriptDirectory.from_config(_config()).get_heads())
 
 
-def to_head(database: Database) -> None:
-    """Run what is missing, in one transaction. Raises LedgerUnavailable."""
+def upgrade(database: Database, to: str) -> None:
+    """Run what is missing up to the migration *to* (``head``: all), in one transaction. Raises
+    LedgerUnavailable.
+    """
     with answering(), database.write() as tx:
         if tx.postgres:
             # Only for the length of this transaction, so that a dead process frees it.
@@ -32,7 +34,7 @@ def to_head(database: Database) -> None:
         config = _config()
         config.attributes["connection"] = tx.connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
         except CommandError:
             # Such as: the tables are of a newer version than this program.
             raise LedgerUnavailable(reason="its tables are of a version this program does not know") from None

@@ -6,17 +6,26 @@ Also the statuses of a submission's letters, which decide it and which the views
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
-from sqlalchemy import Connection, Executable, select, text, update
+from sqlalchemy import Connection, Executable, or_, select, text, update
 
+from gateway.model.letter import Letter
 from gateway.model.notice import NoticeKind
 from gateway.model.shipment import Status
+from gateway.ports import Told
 from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.status import FINAL, LetterStatus, ShipmentState, letter_status
 from gateway.storage.values import Row, by
+
+DROPPED = ("sftp", "folder")
+"""Channels whose submissions are answered with files."""
+LIST_WAIT = timedelta(seconds=5)
+RULE = "rule-"
+"""Begins the kind of a notice that a rule wants; what follows makes it the only one of its kind."""
 
 _BAD_NEWS = frozenset({Status.HELD, Status.FAILED, Status.REJECTED})
 
@@ -65,7 +74,9 @@ def tell(tx: Tx, submission_ids: Collection[str]) -> None:
     the submissions' locks, after every write that may have been the last one.
     """
     quiet = sorted({*submission_ids} - _still_sending(tx, submission_ids))
-    rows = [row for row in _submissions(tx, quiet) if _is_told(row)]
+    found = _submissions(tx, quiet)
+    answer_drops(tx, [row["id"] for row in found if row["channel"] in DROPPED])
+    rows = [row for row in found if _is_told(row)]
     progress = Progress(tx.connection, values.ids(rows), whole=False)
     kinds = [(row, _news(row, {one.whole for one in progress.statuses(row["id"])})) for row in rows]
     _due(tx, [(row, kind) for row, kind in kinds if kind is not None])
@@ -95,6 +106,22 @@ def tell_received(tx: Tx, submission_ids: Sequence[str]) -> None:
     _due(tx, [(row, "received") for row in _submissions(tx, submission_ids) if _is_told(row)])
 
 
+def answer_drops(tx: Tx, submission_ids: Sequence[str]) -> None:
+    """There is news of these submissions: the drops that they came by have something to answer.
+
+    A list of thousands is looked at now and then, not after each of its letters.
+    """
+    if not submission_ids:
+        return
+    drops = t.drops.c
+    mine = drops.id.in_(select(t.drop_items.c.drop_id).where(among(t.drop_items.c.submission_id)))
+    given = {"ids": list(submission_ids)}
+    lists = drops.kind == "manifest"
+    tx.run(update(t.drops).where(mine, ~lists).values(due_at=tx.now), given)
+    idle = or_(drops.due_at.is_(None), drops.lease_until.is_not(None))
+    tx.run(update(t.drops).where(mine, lists, idle).values(due_at=tx.now + LIST_WAIT), given)
+
+
 def tell_again(tx: Tx, submission_ids: Sequence[str]) -> None:
     """Something that was told is open again: its end will be news once more."""
     if not submission_ids:
@@ -108,6 +135,27 @@ def tell_again(tx: Tx, submission_ids: Sequence[str]) -> None:
         )
         .values(state="again")
     )
+
+
+def tell_others(tx: Tx, told: Sequence[tuple[Letter, Sequence[Told]]]) -> None:
+    """Mails that rules want written about letters; routing a letter again writes none twice."""
+    rows = [
+        {
+            # Numbered: a submission has many letters, a rule many addresses.
+            "id": f"{letter.id}.rule-{number}",
+            "state": "due",
+            "due_at": tx.now,
+            "submission_id": letter.submission_id,
+            "kind": f"{RULE}{letter.index}-{number}",
+            "to": one.to,
+            "created_at": tx.now,
+            "about": {"rule": one.rule, "text": one.text, "letter": letter.id},
+        }
+        for letter, several in told
+        for number, one in enumerate(several, 1)
+    ]
+    if rows:
+        tx.insert_missing(t.notices, rows, key="id")
 
 
 def _is_told(submission: Row) -> bool:
@@ -180,5 +228,5 @@ _MOVING = select(t.submissions.c.id).where(
     .exists(),
 )
 _TOLD = select(
-    *(t.submissions.c[name] for name in ("id", "state", "wish", "reply_to", "automatic", "silent"))
+    *(t.submissions.c[name] for name in ("id", "state", "channel", "wish", "reply_to", "automatic", "silent"))
 ).where(among(t.submissions.c.id))

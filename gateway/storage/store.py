@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 from gateway.errors import LedgerUnavailable
 from gateway.storage.connect import Database
 from gateway.storage.ledger.accept import Accepting
+from gateway.storage.ledger.approve import Approving
 from gateway.storage.ledger.archive import CaseKeeping
+from gateway.storage.ledger.drop_files import DropFiles
+from gateway.storage.ledger.drop_view import DropViewing
+from gateway.storage.ledger.drops import Dropping
+from gateway.storage.ledger.guard import Guarding
 from gateway.storage.ledger.notify import Notifying
 from gateway.storage.ledger.operate import Operating
 from gateway.storage.ledger.read import Reading
 from gateway.storage.ledger.route import Routing
+from gateway.storage.ledger.rules import Ruling
 from gateway.storage.ledger.settle import Settling
 from gateway.storage.ledger.ship import Shipping
 from gateway.storage.ledger.view import Viewing
-from gateway.storage.migrate import is_at_head, to_head
+from gateway.storage.migrate import is_at_head, upgrade
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,8 +30,10 @@ if TYPE_CHECKING:
     from gateway.ports import Cases, Ledger
 
 
-class SqlLedger(Accepting, Reading, Routing, Shipping, Settling, Notifying, Operating, Viewing, CaseKeeping):
-    """``ports.Ledger`` and ``ports.Cases`` on one database. Safe to share between threads."""
+class SqlLedger(
+    Dropping, DropFiles, DropViewing, Accepting, Reading, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping
+):
+    """``ports.Ledger``, ``ports.Drops`` and ``ports.Cases`` on one database. Safe to share between threads."""
 
     def together(self) -> AbstractContextManager[None]:
         """All writes of this thread inside the block are one transaction: one flush for many letters.
@@ -61,13 +69,13 @@ def open_ledger(
     return SqlLedger(database, lease=lease, retry_give_up=retry_give_up)
 
 
-def migrate(url: str, password: str | None = None) -> None:
-    """Bring the tables at *url* to this version, making them if there are none. Several processes may
-    do so at once. Raises LedgerUnavailable.
+def migrate(url: str, password: str | None = None, *, to: str = "head") -> None:
+    """Bring the tables at *url* to this version, or to that of the migration *to*, making them if there are
+    none. Several processes may do so at once. Raises LedgerUnavailable.
     """
     database = Database(url, password=password)
     try:
-        to_head(database)
+        upgrade(database, to)
     finally:
         database.close()
 

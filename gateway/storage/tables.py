@@ -4,6 +4,7 @@ A row is in a queue exactly while ``due_at`` is set, and the indexes the claims 
 rows: a million finished letters cost a claim nothing. ``lease_until`` is set while somebody works on
 it; ``fence`` counts the claims and must be named by every write; ``crashes`` counts claims that ended
 neither well nor badly. What a shipment's delivery is, is never stored: see ``model.shipment.delivery``.
+One module, although long: the whole schema, which migrations are compared with.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ HELD = text("state = 'held'")
 HELD_OR_FAILED = text("state IN ('held', 'failed')")
 OPEN_OR_WAITING = text("state IN ('open', 'waiting')")
 RELEASED = text("verb = 'release'")
+UNTAKEN = text("state IN ('waiting', 'temporary', 'standard')")
+LIES = text("lies")
+UNWRITTEN = text("NOT written")
 
 
 def _partial(name: str, *columns: str, only: str) -> Index:
@@ -134,7 +138,62 @@ decisions = Table(
     Column("rule", Words, nullable=False),
     Column("reach", String(16), nullable=False),
     Column("actions", Json, nullable=False),
-    Column("trail", Json, nullable=False),
+    Column("trail", Json, nullable=False),  # bits; gateway.rules.explain makes words of them
+    Column("facts", Json),  # null: decided before facts were kept
+    Column("shadow", Json),
+    Index("ix_decisions_at", "at", "id"),
+)
+
+rule_versions = Table(
+    "rule_versions",
+    metadata,
+    Column("version", String(12), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("files", Json, nullable=False),  # [[name, text], …], in the order in which they are read
+    Column("made_at", Utc, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("note", Words, nullable=False),
+)
+
+rule_activations = Table(
+    "rule_activations",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("version", String(12), ForeignKey("rule_versions.version"), nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # pending, active, past, withdrawn; at most one active
+    Column("approver", Words),
+    Column("approved_at", Utc),
+    Index(
+        "uq_rule_activations_active", "state", unique=True,
+        sqlite_where=text("state = 'active'"), postgresql_where=text("state = 'active'"),
+    ),
+)
+
+rule_days = Table(
+    "rule_days",
+    metadata,
+    Column("rule", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),  # Danish, YYYY-MM-DD
+    Column("matches", Integer, nullable=False),
+)
+
+rule_pauses = Table(
+    "rule_pauses",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("rule", String(64), nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("usual", Integer, nullable=False),
+    Column("resumed_at", Utc),
+    Column("resumed_by", Words),
+    Index(
+        "uq_rule_pauses_now", "rule", unique=True,
+        sqlite_where=text("resumed_at IS NULL"), postgresql_where=text("resumed_at IS NULL"),
+    ),
 )
 
 shipments = Table(
@@ -153,13 +212,14 @@ shipments = Table(
     Column("not_before", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("lane", Integer, nullable=False, server_default="1"),
     Column("rendered", DIGEST),
     Column("rendered_size", BigInteger),
     Column("taken_at", Utc),
     Column("awaits_since", Utc),  # as taken_at, while the receipt is neither here nor reported missing
     Column("overdue_at", Utc),  # when its missing receipt was reported
     UniqueConstraint("letter_id", "kind", "part", "destination"),
-    _partial("ix_shipments_due", "kind", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_shipments_due", "kind", "lane", "due_at", only="due_at IS NOT NULL"),
     _partial("ix_shipments_attention", "submission_id", only=HELD_OR_FAILED.text),
     _partial("ix_shipments_moving", "submission_id", only=OPEN_OR_WAITING.text),
     _partial("ix_shipments_awaits", "awaits_since", only="awaits_since IS NOT NULL"),
@@ -194,6 +254,91 @@ receipts = Table(
     UniqueConstraint("source", "source_id"),
 )
 
+drops = Table(
+    "drops",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    *_queue(),  # received, accepted, rejected, done, held; due while something is to be answered
+    Column("account", Words, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("area", String(8), nullable=False),
+    Column("folder", Words, nullable=False),
+    Column("base", Words, nullable=False),  # what its answers are named after
+    Column("kind", String(16), nullable=False),
+    Column("trial", Boolean, nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("documents", Json, nullable=False),  # [[name, digest, bytes, pages], …]
+    Column("faults", Json, nullable=False),
+    Column("notes", Json, nullable=False),
+    Column("tried", Json),  # of a trial: what would have been done
+    Column("answered", Json, nullable=False),  # labels of the answers written so far
+    UniqueConstraint("account", "base"),
+    _partial("ix_drops_due", "due_at", only="due_at IS NOT NULL"),
+    Index("ix_drops_received_at", "account", "received_at"),
+)
+
+drop_files = Table(
+    "drop_files",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("account", Words, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("area", String(8), nullable=False),
+    Column("folder", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("digest", DIGEST, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("how", String(8), nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("state", String(12), nullable=False),  # waiting, temporary (a name that is still to change), taken, withdrawn, standard
+    Column("drop_id", String(32), ForeignKey("drops.id"), index=True),
+    Column("note", Words, nullable=False),  # what was guessed about its name
+    Column("mark", String(200), nullable=False),  # of a share: what makes it the same file, seen again
+    Column("lies", Boolean, nullable=False),  # whether it still lies in the share
+    _partial("ix_drop_files_waiting", "account", "at", only=UNTAKEN.text),
+    Index("ix_drop_files_name", "account", "name"),
+    Index(
+        "uq_drop_files_lies", "account", "mark", unique=True,
+        sqlite_where=LIES, postgresql_where=LIES,
+    ),
+)
+
+drop_items = Table(
+    "drop_items",
+    metadata,
+    Column("drop_id", String(32), ForeignKey("drops.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("submission_id", String(32), ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("outcome", String(16), nullable=False),  # new, duplicate
+    Column("reference", Words, nullable=False),
+    Column("line", Integer),
+)
+
+drop_answers = Table(
+    "drop_answers",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("drop_id", String(32), ForeignKey("drops.id"), index=True),
+    Column("account", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("made_at", Utc, nullable=False),
+    Column("written", Boolean, nullable=False),  # false: has still to be written to the share
+    UniqueConstraint("account", "name"),
+    _partial("ix_drop_answers_unwritten", "account", only=UNWRITTEN.text),
+    Index("ix_drop_answers_made_at", "account", "made_at"),
+)
+
+drop_places = Table(
+    "drop_places",
+    metadata,
+    Column("account", Words, primary_key=True),
+    Column("sentinel", String(64)),
+    Column("state", String(16), nullable=False),  # ok, lost
+    Column("since", Utc, nullable=False),
+)
+
 notices = Table(
     "notices",
     metadata,
@@ -203,6 +348,7 @@ notices = Table(
     Column("kind", String(16), nullable=False),
     Column("to", Words, nullable=False),
     Column("created_at", Utc, nullable=False),
+    Column("about", Json),  # of what a rule wants told: rule, text, letter
     Column("sent_at", Utc),
     UniqueConstraint("submission_id", "kind"),
     _partial("ix_notices_due", "due_at", only="due_at IS NOT NULL"),

@@ -117,6 +117,7 @@ def letter_row(letter: Letter) -> dict[str, Any]:
             "reply_allowed": options.reply_allowed,
             "deliver_from": _iso(options.deliver_from),
             "reply_by": _iso(options.reply_by),
+            **_of_sidecar(options),
         },
         "flow": letter.flow,
         "address": letter.address,
@@ -140,10 +141,34 @@ def letter(row: Row) -> Letter:
             reply_allowed=options["reply_allowed"],
             deliver_from=date.fromisoformat(deliver_from) if deliver_from else None,
             reply_by=datetime.fromisoformat(reply_by) if reply_by else None,
+            **_from_sidecar(options),
         ),
         flow=row["flow"],
         address=row["address"],
     )
+
+
+def _of_sidecar(options: Options) -> dict[str, Any]:
+    """What only a sidecar says; left out where it says nothing, as in rows from before there were any."""
+    said = {
+        "expires": _iso(options.expires),
+        "document_type": options.document_type,
+        "sender_label": options.sender_label,
+        "actions": options.actions,
+        "sidecar": options.sidecar or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _from_sidecar(options: Mapping[str, Any]) -> dict[str, Any]:
+    expires, actions = options.get("expires"), options.get("actions")
+    return {
+        "expires": datetime.fromisoformat(expires) if expires else None,
+        "document_type": options.get("document_type"),
+        "sender_label": options.get("sender_label"),
+        "actions": tuple(actions) if actions is not None else None,
+        "sidecar": tuple((name, value) for name, value in options.get("sidecar", ())),
+    }
 
 
 def recipient(row: Row) -> Recipient:

@@ -21,9 +21,8 @@ from typing import BinaryIO
 from gateway import rehearsal
 from gateway.errors import DiskFull, OurError, VaultDamaged
 from gateway.model.submission import Blob
-
-_BLOCK = 1024 * 1024
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+from gateway.storage.disk import BLOCK, NO_ROOM, answering, flush_folder
+from gateway.storage.upload import LocalUpload
 
 
 class LocalVault:
@@ -38,15 +37,18 @@ class LocalVault:
         self._tmp = self.root / "tmp"
         self._scratch = self.root / "scratch"
         shelves = [self.root / f"{number:02x}" for number in range(256)]
-        with _answering():
+        with answering():
             for folder in (self.root, self._tmp, self._scratch, *shelves):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _flush_folder(self.root.parent)
-            _flush_folder(self.root)
+            flush_folder(self.root.parent)
+            flush_folder(self.root)
 
     def writer(self) -> LocalWriter:
         """Bytes to come, hashed while they are written. Raises DiskFull."""
         return LocalWriter(self)
+
+    def upload(self, beginning: Blob | None = None) -> LocalUpload:
+        return LocalUpload(self._tmp, self._name, None if beginning is None else self.path(beginning))
 
     def put(self, content: bytes) -> Blob:
         blob = Blob(hashlib.sha256(content).hexdigest(), len(content))
@@ -60,7 +62,7 @@ class LocalVault:
             writer.abort()
 
     def take(self, file: Path) -> Blob:
-        with _answering():
+        with answering():
             try:
                 return self._take(file)
             except OSError as error:
@@ -102,11 +104,11 @@ class LocalVault:
         aside = self._tmp / secrets.token_hex(16)
         # Looked at only when nobody can find it any more: whoever puts the same bytes at this moment
         # either made them young before, or does not find them and writes them anew.
-        with _answering(), suppress(FileNotFoundError):
+        with answering(), suppress(FileNotFoundError):
             place.rename(aside)
             if unless_since is not None and aside.stat().st_mtime >= unless_since.timestamp():
                 aside.rename(place)
-                _flush_folder(place.parent)
+                flush_folder(place.parent)
                 return False
             aside.unlink()
             return True
@@ -135,13 +137,13 @@ class LocalVault:
     def scratch(self) -> Iterator[Path]:
         """A folder of its own on the vault's file system, gone afterwards; see ``ports.Scratch``."""
         folder = self._scratch / secrets.token_hex(16)
-        with _answering():
+        with answering():
             folder.mkdir(mode=0o700)
         try:
             yield folder
         except OSError as error:
             # Of the reader, who knows no errors of ours.
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise DiskFull() from None
             raise
         finally:
@@ -153,7 +155,7 @@ class LocalVault:
     def _kept_again(self, blob: Blob) -> bool:
         """Whether *blob* is here, whole; then its age starts anew, so that no sweep takes it."""
         place = self._place(blob.digest)
-        with _answering():
+        with answering():
             try:
                 with place.open("rb") as stream:
                     if hashlib.file_digest(stream, "sha256").hexdigest() != blob.digest:
@@ -162,7 +164,7 @@ class LocalVault:
             except FileNotFoundError:
                 return False
             # Another thread may have renamed it just now, and not flushed the folder yet.
-            _flush_folder(place.parent)
+            flush_folder(place.parent)
         return True
 
     def _take(self, file: Path) -> Blob:
@@ -181,7 +183,7 @@ class LocalVault:
         writer = self.writer()
         try:
             with file.open("rb") as stream:
-                while block := stream.read(_BLOCK):
+                while block := stream.read(BLOCK):
                     writer.write(block)
             blob = writer.commit()
         finally:
@@ -196,7 +198,7 @@ class LocalVault:
         file.rename(place)
         # The age of a blob counts from here, also for bytes that were known but unnamed for long.
         os.utime(place)
-        _flush_folder(place.parent)
+        flush_folder(place.parent)
 
 
 class LocalWriter:
@@ -207,14 +209,14 @@ class LocalWriter:
         self._vault = vault
         self._hash = hashlib.sha256()
         self._file = vault._tmp / secrets.token_hex(16)  # noqa: SLF001  (its other half)
-        with _answering():
+        with answering():
             self._handle: int | None = os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
 
     def write(self, block: bytes) -> None:
         assert self._handle is not None, "written after commit or abort"
         rest = memoryview(block)
         try:
-            with _answering():
+            with answering():
                 while rest:
                     rest = rest[os.write(self._handle, rest) :]
         except OurError:
@@ -227,7 +229,7 @@ class LocalWriter:
         assert self._handle is not None, "committed after commit or abort"
         digest = self._hash.hexdigest()
         try:
-            with _answering():
+            with answering():
                 os.fsync(self._handle)
                 self._vault._name(self._file, digest)  # noqa: SLF001  (its other half)
         finally:
@@ -240,22 +242,3 @@ class LocalWriter:
         os.close(self._handle)
         self._handle = None
         self._file.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """The system's errors become ours; unknown ones too, as temporary."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise DiskFull() from None
-        raise OurError() from error

@@ -1,44 +1,72 @@
-"""The whole gateway of one home: every concrete part, put together."""
+"""The whole gateway of one home: every concrete part, put together.
+
+One module, although long: it is the one table of what is made of what.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
+from gateway.config.settings import Flow
 from gateway.digital_post.client import NgdpClient
 from gateway.directory.digital_post import DigitalPostDirectory
 from gateway.directory.listed import ListedDirectory
 from gateway.directory.unasked import Unasked
 from gateway.documents.process import ReaderProcess
+from gateway.documents.sidecar.templates import templates
 from gateway.egress.archive_builtin import BuiltinArchive
 from gateway.egress.digital_post import DigitalPost
 from gateway.egress.mail import SmtpMailOut
 from gateway.errors import ConfigError, HomeInUse
+from gateway.ingress.folder.rounds import FolderWatch
+from gateway.ingress.folder.share import Share
+from gateway.ingress.folder.watch import Watched
+from gateway.ingress.sftp.server import SftpServer
 from gateway.ingress.smtp.server import SmtpServer
 from gateway.model.shipment import ShipmentKind
+from gateway.model.submission import Blob
+from gateway.notices.answers import DropAnswers
+from gateway.notices.overview import overview_csv, overview_html
 from gateway.notices.render import NoticeRenderer
 from gateway.ports import Destination, Directory
+from gateway.rules.engine import RuleSet
 from gateway.runner import Runner, Timed
-from gateway.services.accept import GroupCommit
+from gateway.services.accept import FileCommit, GroupCommit
+from gateway.services.answer import Answer
 from gateway.services.forget import Forget
+from gateway.services.gather import Gather
+from gateway.services.guard import Guard
 from gateway.services.notify import Notify
+from gateway.services.overview import AccountOverview
 from gateway.services.read import Read
+from gateway.services.reload import CurrentRules, Reload, first_rules
+from gateway.services.rhythm import Rhythm
 from gateway.services.route import Route
 from gateway.services.settle import Settle
 from gateway.services.ship import Ship
+from gateway.services.trial import Trial
 from gateway.services.work import Verb
-from gateway.wiring.meaning import loop_id, read_rules, rules_of
+from gateway.wiring.meaning import (
+    drop_manners,
+    list_marks,
+    loop_id,
+    read_rules,
+    rule_files,
+    rule_lists,
+)
 from gateway.wiring.state import open_ledger, open_vault
 
 ARCHIVE_AT_ONCE = 2
 SWEEP_EVERY = timedelta(hours=1)
 OVERDUE_EVERY = timedelta(minutes=5)
+RULES_EVERY = timedelta(seconds=1)
 
 
 class SystemClock:
@@ -60,16 +88,28 @@ class Gateway:
         self._vault = open_vault(settings)
         self._clock = SystemClock()
         self._closing: list[Callable[[], None]] = []
+        self._ships: list[Ship] = []
+        self._rules = CurrentRules(self._first_rules(settings))
+        self._settings_flows = settings.all_flows()
+        self._guard = self._new_guard(settings)
         self._runner = self._build_runner(settings)
         self._intake = GroupCommit(self._ledger, wake=self._runner.wake)
+        self._files = FileCommit(self._ledger, wake=self._runner.wake)
+        self._overview = AccountOverview(self._ledger, self._clock, page=overview_html, sheet=overview_csv)
+        self._sftp = self._new_sftp(settings)
+        self._folders = self._new_folders(settings)
         self._smtp = SmtpServer(
-            settings, intake=self._intake, vault=self._vault, loop_id=loop_id(settings)
+            settings,
+            intake=self._intake,
+            vault=self._vault,
+            loop_id=loop_id(settings),
+            flows=self._flows,
         )
 
     @property
     def ports(self) -> dict[str, int]:
         """Listening ports by name."""
-        return self._smtp.ports
+        return {**self._smtp.ports, **({"sftp": self._sftp.port} if self._sftp is not None else {})}
 
     async def start(self) -> None:
         """Begin to work, then to listen: what was due before is not behind what comes new.
@@ -79,19 +119,32 @@ class Gateway:
         self._reader.warm()
         self._runner.start()
         await self._intake.start()
+        await self._files.start()
+        self._folders.start()
+        await self._listen(self._smtp.start, "[smtp] host, port, tls_port")
+        if self._sftp is not None:
+            await self._listen(self._sftp.start, "[sftp] host, port")
+
+    async def _listen(self, start: Callable[[], Awaitable[None]], keys: str) -> None:
         try:
-            await self._smtp.start()
+            await start()
         except OSError as error:
             await self.stop()
             raise ConfigError(
-                problems="gateway.toml, [smtp] host, port, tls_port: expected an address to listen at, "
+                problems=f"gateway.toml, {keys}: expected an address to listen at, "
                 f"found one that is taken or not ours ({os.strerror(error.errno or 0)})."
             ) from None
 
     async def stop(self) -> None:
         """Listen no more, finish what is under way, close everything."""
         await self._smtp.stop()
+        if self._sftp is not None:
+            await self._sftp.stop()
+        self._folders.stop()
         await self._intake.stop()
+        await self._files.stop()
+        for ship in self._ships:
+            ship.rest()
         self._runner.stop()
         for close in reversed(self._closing):
             close()
@@ -100,24 +153,63 @@ class Gateway:
 
     def _build_runner(self, settings: Settings) -> Runner:
         client = self._client(settings)
-        digital_post = DigitalPost(client=client, vault=self._vault, settings=settings)
+        digital_post = DigitalPost(
+            client=client, vault=self._vault, settings=settings, flows=self._flows
+        )
         settle = Settle(
             self._ledger,
             [digital_post],
             owner=self.node,
             ttl=settings.lease,
             overdue=settings.digital_post.receipt_overdue,
+            asks_again=self._rules.asks_about_refusals,
+        )
+        answer = self._answer = Answer(
+            self._ledger, self._ledger, DropAnswers(self._clock), self._clock, waits=settings.retry.first
         )
         forget = Forget(self._ledger, self._vault, self._clock)
+        reload = Reload(
+            self._ledger,
+            self._rules,
+            lists=lambda: rule_lists(settings),
+            marks=lambda: list_marks(settings),
+        )
         return Runner(
             self._verbs(settings, client, digital_post),
             [
                 Timed("settle", settings.digital_post.receipts_every, settle.work),
                 Timed("overdue", OVERDUE_EVERY, settle.look_for_overdue),
                 Timed("forget", SWEEP_EVERY, forget.sweep),
+                Timed("answers", SWEEP_EVERY, answer.forget),
+                Timed("rhythm", OVERDUE_EVERY, Rhythm(self._ledger).look),
+                Timed("rules", RULES_EVERY, reload.look),
+                *([Timed("guard", RULES_EVERY, self._guard.look)] if self._guard else []),
             ],
             poll=settings.poll,
         )
+
+    def _new_guard(self, settings: Settings) -> Guard | None:
+        guard = settings.rules.guard
+        if not guard.pause:
+            return None
+        made = Guard(
+            self._ledger,
+            self._clock,
+            factor=guard.factor,
+            minimum=guard.minimum,
+            history=guard.history,
+            tell=settings.rules.tell,
+        )
+        made.look()
+        return made
+
+    def _flows(self) -> Mapping[str, Flow]:
+        """Those of the settings, and those of the rules that decide now."""
+        return {**self._settings_flows, **self._rules.flows}
+
+    def _first_rules(self, settings: Settings) -> RuleSet:
+        lists = rule_lists(settings)
+        return first_rules(self._ledger, lambda: rule_files(settings), lists, author="gateway")
 
     def _client(self, settings: Settings) -> NgdpClient:
         ngdp = settings.digital_post
@@ -130,7 +222,7 @@ class Gateway:
         self, settings: Settings, client: NgdpClient, digital_post: DigitalPost
     ) -> list[Verb]:
         reader = self._reader = ReaderProcess(
-            read_rules(settings),
+            lambda: read_rules(settings, self._flows()),
             time=settings.read.time,
             memory=int(settings.read.memory),
             processes=settings.read.processes,
@@ -142,20 +234,61 @@ class Gateway:
         )
         sends = {digital_post.name: digital_post}
         archives = {archive.name: archive}
+        directory = self._directory(settings, client)
+        trial = Trial(directory, lambda: self._rules.rule_set, self._clock, sender=settings.organisation.name)
         return [
+            Gather(
+                self._ledger,
+                self._vault,
+                reader,
+                self._clock,
+                manners=lambda: drop_manners(settings),
+                rules=lambda: read_rules(settings, self._flows()),
+                trier=trial,
+            ),
+            self._answer,
             Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits),
             Route(
                 self._ledger,
-                self._directory(settings, client),
-                rules_of(settings),
+                directory,
+                self._rules,
                 destinations=[*sends, *archives],
                 on_lookup_failure=settings.digital_post.on_lookup_failure,
+                closed_days=settings.rules.closed_days,
+                guard=self._guard,
+                texts=lambda document: reader.text(
+                    self._vault.path(Blob(document.digest, document.size_bytes)), document.media_type
+                ),
                 waits=waits,
             ),
             self._ship("send", settings, sends, settings.digital_post.in_flight),
             self._ship("archive", settings, archives, ARCHIVE_AT_ONCE),
             self._notify(settings),
         ]
+
+    def _new_sftp(self, settings: Settings) -> SftpServer | None:
+        if not settings.sftp.enabled:
+            return None
+        return SftpServer(
+            settings, intake=self._files, drops=self._ledger, vault=self._vault, overview=self._overview, templates=templates()
+        )
+
+    def _new_folders(self, settings: Settings) -> FolderWatch:
+        watched = [
+            Watched(
+                folder,
+                Share(settings.path(folder.path)),
+                drops=self._ledger,
+                vault=self._vault,
+                settings=settings.drops,
+                largest=int(settings.channel.total),
+                overview=self._overview.files,
+                templates=templates(),
+                now=self._clock.now,
+            )
+            for folder in settings.folders
+        ]
+        return FolderWatch(watched, wake=self._runner.wake)
 
     def _ship(
         self,
@@ -174,8 +307,10 @@ class Gateway:
             lease=settings.lease,
             longest_call=ngdp.connect_timeout + ngdp.timeout,
             in_flight=in_flight,
+            asks_again=self._rules.asks_about_refusals,
         )
         self._closing.append(ship.close)
+        self._ships.append(ship)
         return ship
 
     def _directory(self, settings: Settings, client: NgdpClient) -> Directory:

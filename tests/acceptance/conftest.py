@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import smtplib
 import ssl
@@ -213,18 +214,19 @@ class Lane:
         file = self.home / "gateway.log"
         return file.read_text() if file.exists() else ""
 
-    def port(self) -> int | None:
+    def port(self, name: str = "smtp") -> int | None:
         """Where the living process listens; None while it does not."""
         for line in self.log()[self.log_before :].splitlines():
             event = json.loads(line)
             if event["event"] == "started":
-                return int(event["smtp"])
+                return int(event[name])
         return None
 
     def keep_alive(self) -> None:
         """Start it again if it was killed."""
         if not self.process.is_alive():
-            assert self.process.exitcode == -9, self.log()[-2000:]
+            # 255: it is gone, and the fork server's pipe broke before it could say how (multiprocessing's own code).
+            assert self.process.exitcode in (-9, 255), self.log()[-2000:]
             self.deaths += 1
             self.process.join()
             self._start()
@@ -293,6 +295,19 @@ class Lane:
         self.process.kill()
         self.sandbox.stop()
         self.sink.stop()
+
+
+@pytest.fixture
+def several_databases(database_url, request, tmp_path) -> Callable[[int], list[str]]:
+    """As many fresh databases as wanted, of the kind that the test runs on."""
+
+    def make(count: int) -> list[str]:
+        if database_url.startswith("sqlite"):
+            file = Path(database_url.removeprefix("sqlite:///"))
+            return [f"sqlite:///{shutil.copy(file, tmp_path / f'lane{n}.db')}" for n in range(count)]
+        return request.getfixturevalue("more_databases")(count)
+
+    return make
 
 
 @pytest.fixture

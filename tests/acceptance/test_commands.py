@@ -181,7 +181,7 @@ def test_log_and_why_have_the_documented_shapes(demo, completed):
     (letter,) = found["letters"]
     assert set(letter) == {
         "id", "recipient", "copy", "uuid", "send", "archive", "unhandled", "rule", "reach", "case", "flow",
-        "refusal", "attempts", "receipts", "shipments",
+        "refusal", "code", "next_attempt", "attempts", "receipts", "shipments",
     }  # fmt: skip
     assert (letter["recipient"], letter["send"], letter["archive"]) == ("010101-xxxx", "completed", "archived")
     assert set(letter["attempts"][0]) == {"number", "at", "outcome", "code", "ended_at"}
@@ -189,7 +189,7 @@ def test_log_and_why_have_the_documented_shapes(demo, completed):
     why = demo.json("why", completed)
     assert set(why) == {"submission", "letters"}
     (decision,) = why["letters"][0]["decisions"]
-    assert set(decision) == {"at", "rule", "version", "reach", "actions", "trail"}
+    assert set(decision) == {"at", "rule", "version", "number", "author", "reach", "actions", "trail", "shadow"}
     assert "0101011234" not in json.dumps([found, why])
 
 

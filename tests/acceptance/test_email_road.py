@@ -121,7 +121,7 @@ def test_why_names_the_rule_and_what_it_saw(demo, delivered):
     why = demo.json("why", delivered[0]["id"])
     (decision,) = why["letters"][0]["decisions"]
     assert decision["rule"] == "send-and-archive"
-    assert decision["trail"][0]["asked"][0]["seen"] == "registered"
+    assert decision["trail"][0]["when"]["seen"] == "registered"
     told = demo.gateway("why", delivered[0]["id"])
     assert "→ send digital-post" in told.stdout
 

@@ -159,7 +159,7 @@ def test_faults_as_json_have_file_key_found_expected_and_nearest(tmp_path):
 def test_faults_of_rules_and_users_are_told_together(tmp_path):
     run(init, tmp_path, *ANSWERS, "--yes")
     text = (tmp_path / "gateway.toml").read_text(encoding="utf-8")
-    (tmp_path / "gateway.toml").write_text('rules = "rules.toml"\n' + text, encoding="utf-8")
+    (tmp_path / "gateway.toml").write_text(text + '\n[rules]\npath = "rules.toml"\n', encoding="utf-8")
     (tmp_path / "users.toml").write_text("[[[", encoding="utf-8")
     result = run(check_config, tmp_path)
     assert result.exit_code == 78
@@ -210,7 +210,7 @@ def test_a_healthy_gateway_passes_every_check(home):
     assert {check["check"] for check in told["checks"]} == {
         "python", "clock", "configuration", "environment", "file system", "vault", "space", "secrets",
         "[smtp] certificate", "[digital_post] certificate", "[digital_post] ca", "[mail] ca",
-        "submitters", "database", "digital post", "mail relay",
+        "submitters", "database", "rules", "digital post", "mail relay",
     }
 
 

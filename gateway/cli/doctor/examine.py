@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.cli.config import every_fault
-from gateway.cli.doctor import certificates, machine, remote
+from gateway.cli.doctor import certificates, machine, remote, rules
 from gateway.cli.doctor.finding import Finding, fail, ok, warn
 from gateway.config import Settings, load_settings
 from gateway.config.faults import SETTINGS_FILE
@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     machine.submitters,
     machine.ports,
     remote.database,
+    rules.rules,
     remote.digital_post,
     remote.mail_relay,
 )

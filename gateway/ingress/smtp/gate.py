@@ -8,7 +8,7 @@ speak for (F21; security reference, section 2.2).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -169,15 +169,21 @@ class NoEntry:
     """GW code for the log; empty if there is none."""
 
 
-def recipient_refused(address: str, admitted: Admitted, settings: Settings) -> NoEntry | None:
-    """Why *admitted* may not send to *address*; None if it may."""
+def recipient_refused(
+    address: str, admitted: Admitted, settings: Settings, flows: Collection[str]
+) -> NoEntry | None:
+    """Why *admitted* may not send to *address*; None if it may.
+
+    Args:
+        flows: names of those that exist now.
+    """
     if not is_ours(address, settings.smtp.domains):
         return NoEntry(replies.NO_RELAY, "")
     try:
         parsed = parse_address(
             address,
             domains=settings.smtp.domains,
-            flows=settings.flows,
+            flows=flows,
             allow_test=settings.allow_test_numbers,
         )
     except (InvalidCpr, ReplacementCpr, InvalidCvr, InvalidPNumber) as error:

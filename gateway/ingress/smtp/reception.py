@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
-from gateway.config.settings import Settings
+from gateway.config.settings import Flow, Settings
+from gateway.ingress.guard import Guard
 from gateway.ingress.smtp.budget import Budget
-from gateway.ingress.smtp.guard import Guard
 from gateway.ingress.smtp.replies import Reply
 from gateway.ingress.smtp.users import Users
 from gateway.ports import Intake, Vault
@@ -42,6 +42,8 @@ class Reception:
     """Collaborators and counts; made by the server, used by its sessions, in one event loop."""
 
     settings: Settings
+    flows: Callable[[], Mapping[str, Flow]]
+    """Those that exist now."""
     intake: Intake
     vault: Vault
     users: Users

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from gateway.config.settings import Settings
+from gateway.config.settings import Flow, Settings
 from gateway.errors import ConfigError
+from gateway.ingress.guard import Guard
 from gateway.ingress.smtp import replies
 from gateway.ingress.smtp.budget import Budget
-from gateway.ingress.smtp.guard import Guard
 from gateway.ingress.smtp.reception import Reception
 from gateway.ingress.smtp.transfer import Transfer
 from gateway.ingress.smtp.users import Users
@@ -61,11 +61,13 @@ class SmtpServer:
         intake: Intake,
         vault: Vault,
         loop_id: str,
+        flows: Callable[[], Mapping[str, Flow]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """
         Args:
             loop_id: our X-Loop value; mail that carries it is refused as a loop.
+            flows: those that exist now; None: those of the settings.
 
         Raises:
             ConfigError: certificates or the users file cannot be used.
@@ -75,6 +77,7 @@ class SmtpServer:
         self._listeners: dict[str, asyncio.Server] = {}
         self._reception = Reception(
             settings=settings,
+            flows=flows or settings.all_flows,
             intake=intake,
             vault=vault,
             users=Users(settings.path(settings.smtp.users)),

@@ -155,7 +155,7 @@ class Session(Login):
             await self.say(replies.TOO_MANY_RECIPIENTS)
             return
         settings = self.reception.settings
-        refused = recipient_refused(address, transaction.admitted, settings)
+        refused = recipient_refused(address, transaction.admitted, settings, self.reception.flows())
         if refused is not None:
             reply = refused.reply.asking(settings.organisation.contact)
             await self.refuse(reply, code=refused.code)

@@ -12,31 +12,21 @@ its owner's eyes only; a running server reads it again when it has changed.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import re
-import tempfile
-import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway import log
+from gateway.config.kept_file import locked, read_tables, stamp, write_whole
 from gateway.config.settings import NoticeWish
 from gateway.errors import ConfigError, NotFound
+from gateway.ingress.passwords import HASHER, LONGEST_PASSWORD, fits
 from gateway.ingress.smtp.gate import sender_pattern
 
-# argon2id with 19 MiB, 2 passes, 1 lane: the first choice of OWASP's Password Storage Cheat Sheet.
-HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
-# A login longer than this is not looked at: hashing it would be work for nothing.
-LONGEST_PASSWORD = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +57,14 @@ class Users:
     def __init__(self, path: Path) -> None:
         """Raises ConfigError if the file is there and cannot be used."""
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp(path)
         self._users = _read(path)
-        # Compared with when a name is unknown, so that the answer takes as long as for a known one.
-        self._nobody = HASHER.hash("nobody")
 
     def find(self, name: str) -> User | None:
         """The user called *name*; reads the file again if it has changed. Blocks on the disk."""
-        stamp = _stamp(self._path)
-        if stamp != self._stamp:
-            self._stamp = stamp
+        now = stamp(self._path)
+        if now != self._stamp:
+            self._stamp = now
             try:
                 self._users = _read(self._path)
             except ConfigError as error:
@@ -87,11 +75,7 @@ class Users:
     def verify(self, name: str, password: str) -> User | None:
         """The user, if *password* is theirs. Takes the same time for unknown names; blocks for it."""
         user = self.find(name)
-        if len(password) > LONGEST_PASSWORD:
-            return None
-        try:
-            HASHER.verify(user.hash if user else self._nobody, password)
-        except (VerificationError, InvalidHashError):
+        if not fits(user.hash if user else None, password):
             return None
         return user
 
@@ -126,14 +110,14 @@ def add_user(
     user = User(
         name=name, hash=HASHER.hash(password), addresses=addresses, notices=notices, system=system
     )
-    with _locked(path):
+    with locked(path):
         _write(path, {**_read(path), name: user})
     return user
 
 
 def remove_user(path: Path, name: str) -> None:
     """Take the user out of the file. Raises NotFound, ConfigError."""
-    with _locked(path):
+    with locked(path):
         users = _read(path)
         if users.pop(name, None) is None:
             raise NotFound(what="user")
@@ -145,29 +129,9 @@ _BAD_PASSWORD = f"users: expected a password of 8 to {LONGEST_PASSWORD} characte
 _BAD_ADDRESS = 'users: expected sender addresses such as "post@skole.example.dk", found another.'
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes when the file does; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def _read(path: Path) -> dict[str, User]:
     """No file is no users; a file that cannot be used is a fault that names the place, not the text."""
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            problems=f"{path.name}: expected TOML that can be read, found a {type(error).__name__}."
-        ) from None
-    rows = table.get("user", {})
-    if set(table) - {"user"} or not isinstance(rows, dict):
-        raise ConfigError(problems=f"{path.name}: expected tables [user.NAME] only, found others.")
-    return {name: _user(path, name, row) for name, row in rows.items()}
+    return {name: _user(path, name, row) for name, row in read_tables(path, "user").items()}
 
 
 def _user(path: Path, name: str, row: object) -> User:
@@ -186,20 +150,7 @@ def _user(path: Path, name: str, row: object) -> User:
 
 
 def _write(path: Path, users: dict[str, User]) -> None:
-    """Whole, beside, flushed, renamed; mode 0600."""
-    text = "".join(f"{_table(user)}\n" for user in sorted(users.values(), key=lambda u: u.name))
-    # mkstemp gives 0600 from the start.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    write_whole(path, "".join(f"{_table(user)}\n" for user in sorted(users.values(), key=lambda u: u.name)))
 
 
 def _table(user: User) -> str:
@@ -211,15 +162,3 @@ def _table(user: User) -> str:
         f"notices = {json.dumps(user.notices)}\n"
         f"system = {json.dumps(user.system)}\n"
     )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One writer at a time, by a lock on the folder (the file itself is replaced)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)

@@ -61,6 +61,21 @@ class Accepting(Part):
         answers.update((p, a) for p, a in repeats.items() if a.submission_id not in lost)
 
 
+def conflicts(tx: Tx, arrivals: Sequence[Arrival]) -> set[int]:
+    """Places of those of *arrivals* whose reference was used for something else, before or among themselves."""
+    rows = [submission_row(arrival) for arrival in arrivals]
+    known = _known(tx, {row["reference_key"] for row in rows}) if rows else {}
+    clashing: set[int] = set()
+    for place, row in enumerate(rows):
+        under_reference = known.setdefault(row["reference_key"], [])
+        repeat = _judged(row, under_reference)
+        if repeat is None:
+            under_reference.append(_Known("", row["identity"], row["recipients_digest"]))
+        elif repeat.outcome == "conflict":
+            clashing.add(place)
+    return clashing
+
+
 def _judged(row: Mapping[str, Any], known: Sequence[_Known]) -> Accepted | None:
     """Duplicate or conflict with what is *known* under the same reference; None: it is new."""
     for one in known:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Executable, Table, func, or_, select, update
 
+from gateway.model.drop import Drop
 from gateway.model.letter import Letter
 from gateway.model.notice import Notice, Refusal
 from gateway.model.shipment import Sendable
@@ -39,23 +40,30 @@ class Part:
         self._lease = lease
         self._retry_give_up = retry_give_up
 
-    def _claim(self, tx: Tx, table: Table, limit: int, *also: ColumnElement[bool]) -> list[Row]:
+    def _claim(
+        self, tx: Tx, table: Table, limit: int, *also: ColumnElement[bool], before_age: tuple[str, ...] = ()
+    ) -> list[Row]:
         """Up to *limit* due rows of *table*, oldest first, now ours for the length of a lease.
+
+        Args:
+            also: conditions on the rows.
+            before_age: columns whose order comes before that of age.
 
         Rows under which a process died come alone and last. Otherwise one that kills the process would
         take everything that was claimed beside it along, three times, and all would be held as poison.
         """
-        healthy = self._claim_where(tx, table, limit, table.c.crashes == 0, *also)
-        return healthy or self._claim_where(tx, table, 1, table.c.crashes > 0, *also)
+        order = (*before_age, "due_at")
+        healthy = self._claim_where(tx, table, limit, order, table.c.crashes == 0, *also)
+        return healthy or self._claim_where(tx, table, 1, order, table.c.crashes > 0, *also)
 
     def _claim_where(
-        self, tx: Tx, table: Table, limit: int, *also: ColumnElement[bool]
+        self, tx: Tx, table: Table, limit: int, order: tuple[str, ...], *also: ColumnElement[bool]
     ) -> list[Row]:
         free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
         due = (
             select(table.c.id)
             .where(table.c.due_at <= tx.now, free, *also)
-            .order_by(table.c.due_at)
+            .order_by(*(table.c[name] for name in order))
             .limit(limit)
             .with_for_update(skip_locked=True)
             .cte("due")
@@ -70,7 +78,7 @@ class Part:
             )
             .returning(*table.c)
         )
-        return sorted(claimed.mappings().all(), key=lambda row: (row["due_at"], row["id"]))
+        return sorted(claimed.mappings().all(), key=lambda row: (*(row[name] for name in order), row["id"]))
 
     def free_claims_of_the_dead(self) -> None:
         """Free what a killed process had claimed, instead of waiting for its leases to run out.
@@ -81,7 +89,7 @@ class Part:
         with self._database.write() as tx:
             if tx.postgres:
                 return
-            for table in (t.submissions, t.letters, t.shipments, t.notices):
+            for table in (t.submissions, t.letters, t.shipments, t.notices, t.drops):
                 tx.run(update(table).where(table.c.lease_until.is_not(None)).values(lease_until=None))
 
     def put_back(self, claims: Sequence[Claim[Any]]) -> None:
@@ -115,6 +123,9 @@ class Part:
     def give_up(self, claim: Claim[Any], refusal: Refusal, *, trace: str = "") -> bool:
         """Hold the row for a person (Ubehandlet), and tell the submitter."""
         table, item = queue_of(claim)
+        if isinstance(claim.item, Drop):
+            with self._database.write() as tx:
+                return end_claim(tx, table, item, claim.fence, due_at=None, state="held", trace=trace or None)
         submission_id = submission_of_claim(claim)
         with self._database.write() as tx:
             lock_submissions(tx, [submission_id])
@@ -140,6 +151,8 @@ def queue_of(claim: Claim[Any]) -> tuple[Table, str]:
         return t.letters, item.id
     if isinstance(item, Sendable):
         return t.shipments, item.shipment.id
+    if isinstance(item, Drop):
+        return t.drops, item.id
     assert isinstance(item, Notice)
     return t.notices, item.id
 

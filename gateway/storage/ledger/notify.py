@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 
 from gateway.model.identity import mask_numbers
-from gateway.model.notice import LetterLine, Notice, Refusal
+from gateway.model.notice import LetterLine, Notice, Refusal, RuleNote
 from gateway.model.shipment import Status
 from gateway.ports import Claim
 from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.ledger.base import Part, end_claim, made, note
-from gateway.storage.news import Progress
+from gateway.storage.news import RULE, Progress
 from gateway.storage.status import FINAL
 from gateway.storage.values import Row
 
@@ -78,6 +78,8 @@ class Notifying(Part):
 
 
 def _notice(row: Row, submission: Row, progress: Progress) -> Notice:
+    if row["kind"].startswith(RULE):
+        return _rule_notice(row, submission, progress)
     reference = submission["reference"]
     return Notice(
         id=row["id"],
@@ -89,6 +91,27 @@ def _notice(row: Row, submission: Row, progress: Progress) -> Notice:
         letters=tuple(_line(letter, progress) for letter in progress.letters[row["submission_id"]]),
         refusal=values.refusal(submission["refusal"]),
         notes=tuple(submission["notes"] or ()),
+    )
+
+
+def _rule_notice(row: Row, submission: Row, progress: Progress) -> Notice:
+    """What a rule wants told, to somebody who is not the submitter: no title, no answer to his mail."""
+    about = row["about"]
+    letters = [one for one in progress.letters[row["submission_id"]] if one["id"] == about["letter"]]
+    return Notice(
+        id=row["id"],
+        kind="rule",
+        to=row["to"],
+        submission_id=row["submission_id"],
+        title="",
+        letters=tuple(_line(letter, progress) for letter in letters),
+        rule=RuleNote(
+            rule=about["rule"],
+            text=mask_numbers(about["text"]),
+            letter=about["letter"],
+            submitter=submission["submitter_name"],
+            received_at=submission["received_at"],
+        ),
     )
 
 

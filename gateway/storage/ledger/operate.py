@@ -14,12 +14,14 @@ from typing import Any
 from sqlalchemy import Table, select, update
 
 from gateway.errors import (
+    AwaitsApproval,
     HeldByPerson,
     HeldByRule,
     NotAllowedNow,
     RecipientClosed,
     RecipientExempt,
     RecipientNotRegistered,
+    RulePaused,
 )
 from gateway.model.shipment import Status, delivery
 from gateway.storage import tables as t
@@ -36,8 +38,9 @@ _MAYBE_TAKEN = "They may have it already; when you know how it went, mark it as 
 _BEING_SENT = "It is being sent at this moment; try again in a minute."
 _HELD_BY_A_RULE = tuple(
     error.code
-    for error in (HeldByRule, RecipientExempt, RecipientNotRegistered, RecipientClosed)
+    for error in (HeldByRule, RulePaused, RecipientExempt, RecipientNotRegistered, RecipientClosed)
 )
+_NEEDS_KEYS = "It waits for approval: `gateway approve`."
 _NOTHING = {
     "retry": "Nothing here failed or is held.",
     "hold": "Nothing here waits to be sent.",
@@ -70,12 +73,12 @@ class Operating(Part):
                 reason = _never_again(named, row)
                 if row["state"] in ("failed", "held") and reason is None:
                     expires = latest(tx.now, row["not_before"]) + self._retry_give_up
-                    plan.change(t.shipments, row, expires_at=expires, **_due(tx, "open", row))
+                    plan.change(t.shipments, row, expires_at=expires, **due_again(tx, "open", row))
                 elif reason is not None:
                     plan.reasons.append(reason)
             if named.whole:
                 for row in _held_notices(tx, named.submission["id"]):
-                    plan.change(t.notices, row, **_due(tx, "due", row))
+                    plan.change(t.notices, row, **due_again(tx, "due", row))
 
         return self._act(item, actor, "retry", pick)
 
@@ -100,10 +103,12 @@ class Operating(Part):
         """
 
         def pick(tx: Tx, named: Target, plan: _Plan) -> None:
-            _back_in_queue(tx, named, plan)
+            _back_in_queue(tx, named, plan, but=awaits_approval)
+            if any(awaits_approval(row) for row in named.letters):
+                plan.reasons.append(_NEEDS_KEYS)
             for row in named.shipments:
                 if row["state"] == "held":
-                    plan.change(t.shipments, row, **_due(tx, "open", row))
+                    plan.change(t.shipments, row, **due_again(tx, "open", row))
 
         return self._act(item, actor, "release", pick)
 
@@ -180,16 +185,23 @@ def _rows(named: Target) -> list[tuple[Table, Row]]:
     return [*submission, *letters, *((t.shipments, row) for row in named.shipments)]
 
 
-def _back_in_queue(tx: Tx, named: Target, plan: _Plan) -> None:
-    """A held submission is read again, a held letter routed again."""
+def awaits_approval(row: Row) -> bool:
+    """Whether a letter waits for approval."""
+    return row["state"] == "held" and row["refusal"] is not None and row["refusal"]["code"] == AwaitsApproval.code
+
+
+def _back_in_queue(
+    tx: Tx, named: Target, plan: _Plan, *, but: Callable[[Row], bool] = lambda _: False
+) -> None:
+    """A held submission is read again, a held letter routed again, but those that *but* names."""
     if named.whole and named.submission["state"] == "held":
-        plan.change(t.submissions, named.submission, **_due(tx, "received", named.submission))
+        plan.change(t.submissions, named.submission, **due_again(tx, "received", named.submission))
     for row in named.letters:
-        if row["state"] == "held":
-            plan.change(t.letters, row, **_due(tx, "unrouted", row))
+        if row["state"] == "held" and not but(row):
+            plan.change(t.letters, row, **due_again(tx, "unrouted", row))
 
 
-def _due(tx: Tx, state: str, row: Row) -> dict[str, Any]:
+def due_again(tx: Tx, state: str, row: Row) -> dict[str, Any]:
     """In the queue again, with a clean sheet; a shipment not before its time."""
     due_at = latest(tx.now, row.get("not_before", tx.now))
     return {

@@ -14,7 +14,7 @@ from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, lock_submissions, made, notes
-from gateway.storage.news import tell, tell_received
+from gateway.storage.news import DROPPED, answer_drops, tell, tell_received
 from gateway.storage.values import digest_of
 
 
@@ -94,6 +94,7 @@ def _write_letters(tx: Tx, done: Sequence[tuple[Submission, ReadEnd]]) -> None:
             news.append(submission.id)
     notes(tx, lines)
     tell_received(tx, news)
+    answer_drops(tx, [one.id for one, _ in done if one.envelope.channel in DROPPED])
 
 
 def _letter_rows(tx: Tx, submission: Submission, letters: Sequence[Letter]) -> list[dict[str, Any]]:

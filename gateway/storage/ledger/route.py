@@ -7,20 +7,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select, update
 
-from gateway.errors import NotFound
-from gateway.model.decision import Decision, Reach
 from gateway.model.letter import Letter
-from gateway.model.notice import Refusal
-from gateway.model.submission import Submission
 from gateway.ports import Claim, LetterPast, NewShipment, RouteEnd
+from gateway.storage import decided, values
 from gateway.storage import tables as t
-from gateway.storage import values
 from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, latest, lock_submissions, made, notes
-from gateway.storage.news import tell
+from gateway.storage.ledger.guard import count_matches
+from gateway.storage.news import tell, tell_others
 
 
 class Routing(Part):
@@ -32,51 +29,24 @@ class Routing(Part):
             rows = self._claim(tx, t.letters, limit)
         return [made(row, values.letter(row)) for row in rows]
 
-    def refused_by(self, letter_id: str) -> tuple[str, ...]:
-        """Destinations that refused this letter before, in order."""
-        with self._database.read() as connection:
-            return _refused_by(connection, [letter_id])[letter_id]
-
-    def released_from(self, letter_id: str) -> frozenset[str]:
-        """Rules that held this letter until a person released it (the reason of the audit row)."""
-        with self._database.read() as connection:
-            return frozenset(_released_from(connection, [letter_id])[letter_id])
-
-    def submission_of(self, letter_id: str) -> Submission:
-        """Envelope and all of the letter's submission, without its raw bytes. Raises NotFound."""
-        found = self.pasts([letter_id]).get(letter_id)
-        if found is None:
-            raise NotFound(what="letter")
-        return found.submission
-
     def pasts(self, letter_ids: Sequence[str]) -> dict[str, LetterPast]:
         """See ``ports.Ledger.pasts``."""
         with self._database.read() as connection:
             submissions = connection.execute(_SUBMISSIONS_OF, {"ids": list(letter_ids)}).mappings().all()
             refused = _refused_by(connection, letter_ids)
             released = _released_from(connection, letter_ids)
+            siblings = _siblings(connection, [row["id"] for row in submissions])
         return {
             row["letter_id"]: LetterPast(
                 submission=values.submission(row),
-                refused_by=refused[row["letter_id"]],
+                refused_by=tuple(destination for destination, _ in refused[row["letter_id"]]),
+                refused_code=tuple(code for _, code in refused[row["letter_id"]]),
                 released_from=frozenset(released[row["letter_id"]]),
+                letters=siblings[row["id"]][0],
+                copies=siblings[row["id"]][1],
             )
             for row in submissions
         }
-
-    def routed(
-        self,
-        claim: Claim[Letter],
-        decision: Decision,
-        shipments: Sequence[NewShipment],
-        *,
-        reach: Reach,
-        hold: Refusal | None = None,
-        reject: Refusal | None = None,
-    ) -> bool:
-        """See ``ports.Ledger.routed``. Raises ValueError if it decides nothing."""
-        end = RouteEnd(decision=decision, reach=reach, shipments=shipments, hold=hold, reject=reject)
-        return self.routings_ended([(claim, end)])[0]
 
     def routings_ended(self, ends: Sequence[tuple[Claim[Letter], RouteEnd]]) -> list[bool]:
         """See ``ports.Ledger.routings_ended``."""
@@ -86,6 +56,9 @@ class Routing(Part):
             alive = [row is not None for row in in_hand(tx, claims)]
             mine = [(claim.item, end) for (claim, end), ours in zip(ends, alive, strict=True) if ours]
             tx.change(t.letters, [(letter.id, _left(tx, end)) for letter, end in mine])
+            unchanged = [letter.submission_id for letter, end in mine if end.unchanged]
+            mine = [(letter, end) for letter, end in mine if not end.unchanged]
+            count_matches(tx, [end.decision for _, end in mine])
             tx.insert(t.decisions, [_decision_row(tx, letter, end) for letter, end in mine])
             rows = [
                 _shipment_row(tx, letter, new, self._retry_give_up)
@@ -95,8 +68,20 @@ class Routing(Part):
             tx.insert_missing(t.shipments, rows, key="id")
             lines = [Line(one.submission_id, one.id, _state(end), end.decision.rule) for one, end in mine]
             notes(tx, lines)
-            tell(tx, [letter.submission_id for letter, end in mine if end.hold or end.reject])
+            tell_others(tx, [(letter, end.told) for letter, end in mine])
+            tell(tx, [*unchanged, *(one.submission_id for one, end in mine if end.hold or end.reject)])
         return alive
+
+
+def ask_again(tx: Tx, letter_ids: Sequence[str]) -> None:
+    """Letters that a destination refused go to the rules once more."""
+    columns = t.letters.c
+    if letter_ids:
+        tx.run(
+            update(t.letters)
+            .where(columns.id.in_(letter_ids), columns.state == "routed")
+            .values(state="unrouted", due_at=tx.now, ended_at=None)
+        )
 
 
 _SUBMISSIONS_OF = (
@@ -107,7 +92,7 @@ _SUBMISSIONS_OF = (
     .where(among(t.letters.c.id))
 )
 _REFUSED_BY = (
-    select(t.shipments.c.letter_id, t.shipments.c.destination)
+    select(t.shipments.c.letter_id, t.shipments.c.destination, t.shipments.c.refusal)
     .where(
         among(t.shipments.c.letter_id),
         t.shipments.c.kind == "send",
@@ -121,11 +106,27 @@ _RELEASED_FROM = select(t.audit.c.item, t.audit.c.reason).where(
 )
 
 
-def _refused_by(connection: Connection, letter_ids: Sequence[str]) -> defaultdict[str, tuple[str, ...]]:
-    refused: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    for letter_id, destination in connection.execute(_REFUSED_BY, {"ids": list(letter_ids)}):
-        refused[letter_id] += (destination,)
+_SIBLINGS = (
+    select(
+        t.letters.c.submission_id, func.count(), func.sum(case((t.letters.c.copy, 1), else_=0))
+    )
+    .where(among(t.letters.c.submission_id))
+    .group_by(t.letters.c.submission_id)
+)
+
+
+def _refused_by(connection: Connection, letter_ids: Sequence[str]) -> defaultdict[str, list[tuple[str, str]]]:
+    """Destinations that refused each letter before, with the code, in order."""
+    refused: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for letter_id, destination, refusal in connection.execute(_REFUSED_BY, {"ids": list(letter_ids)}):
+        refused[letter_id].append((destination, refusal["code"] if refusal else ""))
     return refused
+
+
+def _siblings(connection: Connection, submission_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Letters, and copies among them, of each submission."""
+    counted = connection.execute(_SIBLINGS, {"ids": sorted(set(submission_ids))})
+    return {submission_id: (letters, copies) for submission_id, letters, copies in counted}
 
 
 def _released_from(connection: Connection, letter_ids: Sequence[str]) -> defaultdict[str, set[str]]:
@@ -162,7 +163,9 @@ def _decision_row(tx: Tx, letter: Letter, end: RouteEnd) -> dict[str, Any]:
         "rule": decision.rule,
         "reach": end.reach,
         "actions": values.plain(decision.actions),
-        "trail": values.plain(decision.trail),
+        "trail": decided.trail_row(decision.trail),
+        "facts": decided.facts_row(end.facts),
+        "shadow": None if decision.shadow is None else values.plain(decision.shadow),
     }
 
 
@@ -182,6 +185,7 @@ def _shipment_row(tx: Tx, letter: Letter, new: NewShipment, give_up: timedelta) 
         "created_at": tx.now,
         "not_before": not_before,
         "expires_at": not_before + give_up,
+        "lane": new.lane,
     }
 
 

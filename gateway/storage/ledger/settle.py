@@ -18,6 +18,7 @@ from gateway.storage.among import among
 from gateway.storage.columns import storable
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, lock_submissions, notes
+from gateway.storage.ledger.route import ask_again
 from gateway.storage.news import tell, tell_again
 from gateway.storage.values import Row, by
 
@@ -27,7 +28,7 @@ FINAL_VERDICTS = ("completed", "refused")
 class Settling(Part):
     """The part of the ledger that the service *settle* calls."""
 
-    def add_receipts(self, receipts: Sequence[Receipt]) -> list[ReceiptOutcome]:
+    def add_receipts(self, receipts: Sequence[Receipt], *, reroute: bool = False) -> list[ReceiptOutcome]:
         """See ``ports.Ledger.add_receipts``. A shipment being sent at this moment is ended as well; the
         sender's answer is then only kept as an attempt.
         """
@@ -41,6 +42,8 @@ class Settling(Part):
             release_receipts_to_archive(
                 tx, [row["letter_id"] for row in about], self._retry_give_up
             )
+            if reroute:
+                ask_again(tx, tx.run(_REFUSED, {"ids": values.ids(about)}).scalars().all())
             tell(tx, [row["submission_id"] for row in about])
             return outcomes
 
@@ -152,6 +155,9 @@ def _insert(tx: Tx, receipts: Sequence[Receipt], named: Mapping[str, Row]) -> se
 
 
 _COLUMNS = t.shipments.c
+_REFUSED = select(_COLUMNS.letter_id).where(
+    among(_COLUMNS.id), _COLUMNS.kind == "send", _COLUMNS.state == "failed"
+)
 _BY_KEY = select(_COLUMNS.key, _COLUMNS.id, _COLUMNS.letter_id, _COLUMNS.submission_id).where(
     among(_COLUMNS.key)
 )

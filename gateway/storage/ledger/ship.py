@@ -16,6 +16,7 @@ from gateway.storage import values
 from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, lock_submissions, made, notes
+from gateway.storage.ledger.route import ask_again
 from gateway.storage.ledger.settle import (
     FINAL_VERDICTS,
     release_receipts_to_archive,
@@ -35,9 +36,8 @@ class Shipping(Part):
         """Due shipments, not to the *paused* destinations; those for archives with their receipts."""
         columns = t.shipments.c
         with self._database.write() as tx:
-            rows = self._claim(
-                tx, t.shipments, limit, columns.kind == kind, columns.destination.not_in(paused)
-            )
+            mine = (columns.kind == kind, columns.destination.not_in(paused))
+            rows = self._claim(tx, t.shipments, limit, *mine, before_age=("lane",))
             letters = _letters(tx, [row["letter_id"] for row in rows])
             receipts = _receipts(tx, list(letters)) if kind == "archive" else {}
         return [
@@ -116,6 +116,7 @@ class Shipping(Part):
             release_receipts_to_archive(
                 tx, [one.claim.item.letter.id for one in follow], self._retry_give_up
             )
+            ask_again(tx, [answer.claim.item.letter.id for answer, _ in mine if answer.end.reroute])
             tell(tx, _news(tx, [answer for answer, _ in mine]))
         return [row is not None for row in rows]
 

@@ -12,8 +12,9 @@ from gateway.model.identity import mask_numbers
 from gateway.model.shipment import Status
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.among import among
 from gateway.storage.ledger.base import US, Part
-from gateway.storage.ledger.find import needs_a_person, pages, submission_id_of, target
+from gateway.storage.ledger.find import needs_a_person, pages, target
 from gateway.storage.news import Progress
 from gateway.storage.status import LetterStatus, letter_status, submission_status
 from gateway.storage.values import Row
@@ -47,33 +48,11 @@ class Viewing(Part):
             (view,) = _views(connection, [row], progress=named.progress)
             return {**view, **_details(row), "history": _history(connection, row)}
 
-    def trail(self, item: str) -> dict[str, Any]:
-        """``{submission, letters: [{id, recipient, decisions: [{at, rule, version, reach, actions,
-        trail}]}]}``, decisions oldest first. A letter or shipment shows its own letter. Raises NotFound.
-        """
-        with self._database.read() as connection:
-            submission_id = submission_id_of(connection, item)
-            letters = Progress(connection, [submission_id]).letters[submission_id]
-            shown = [
-                row for row in letters if item == submission_id or f"{item}.".startswith(f"{row['id']}.")
-            ]
-            return {
-                "submission": submission_id,
-                "letters": [
-                    {
-                        "id": row["id"],
-                        "recipient": values.recipient(row).masked(),
-                        "decisions": _decisions(connection, row["id"]),
-                    }
-                    for row in shown
-                ],
-            }
-
     def counts(self) -> dict[str, int]:
         """``submissions.received`` …, ``receipts.unmatched``, ``shipments.overdue``, and
         ``oldest_due_seconds``: how long the oldest due row has waited.
         """
-        queues = (t.submissions, t.letters, t.shipments, t.notices)
+        queues = (t.submissions, t.letters, t.shipments, t.notices, t.drops)
         counted: dict[str, int] = {}
         with self._database.read() as connection:
             for table in queues:
@@ -95,7 +74,7 @@ class Viewing(Part):
 
     def named_digests(self) -> set[str]:
         """Every vault digest some row names; what is not here may be swept."""
-        columns = (t.submissions.c.digest, t.shipments.c.rendered, t.case_files.c.digest)
+        columns = (t.submissions.c.digest, t.shipments.c.rendered, t.case_files.c.digest, t.drop_files.c.digest)
         named: set[str] = set()
         with self._database.read() as connection:
             for column in columns:
@@ -103,6 +82,16 @@ class Viewing(Part):
             for documents in connection.execute(select(t.letters.c.documents)).scalars():
                 named.update(document["digest"] for document in documents)
         return named
+
+
+def views_of(connection: Connection, submission_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The views of these submissions, by id."""
+    if not submission_ids:
+        return {}
+    columns = [column for column in t.submissions.c if column.name != "raw"]
+    wanted = select(*columns).where(among(t.submissions.c.id)).params(ids=list(submission_ids))
+    rows = connection.execute(wanted).mappings().all()
+    return {view["id"]: view for view in _views(connection, rows)}
 
 
 def _views(
@@ -158,6 +147,8 @@ def _letter(row: Row, progress: Progress, rule: str | None) -> dict[str, Any]:
         "case": values.case_of(row, shipments),
         "flow": row["flow"],
         "refusal": values.masked_refusal(row["refusal"]),
+        "code": row["code"] if row["due_at"] else None,
+        "next_attempt": _iso(row["due_at"]),
         "attempts": [_attempt(one) for send in sends for one in progress.attempts[send["id"]]],
         "receipts": [_receipt(one) for send in sends for one in progress.receipts[send["id"]]],
         "shipments": [_shipment(one) for one in shipments],
@@ -250,23 +241,6 @@ def _rules(connection: Connection, submission_ids: Sequence[str]) -> dict[str, s
         .order_by(t.decisions.c.id)
     )
     return {row["letter_id"]: row["rule"] for row in found.mappings()}
-
-
-def _decisions(connection: Connection, letter_id: str) -> list[dict[str, Any]]:
-    rows = connection.execute(
-        select(t.decisions).where(t.decisions.c.letter_id == letter_id).order_by(t.decisions.c.id)
-    ).mappings()
-    return [
-        {
-            "at": _iso(row["at"]),
-            "rule": row["rule"],
-            "version": row["version"],
-            "reach": row["reach"],
-            "actions": row["actions"],
-            "trail": row["trail"],
-        }
-        for row in rows
-    ]
 
 
 def _iso(when: datetime | None) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rules_text import rules_text
 from structlog.testing import capture_logs
 
 from gateway.documents.reading import Reading
@@ -24,7 +25,7 @@ from gateway.model.letter import Document, Letter
 from gateway.model.shipment import Receipt, Sendable
 from gateway.model.submission import Arrival, Blob, Envelope, NoticeWish, Submission, Submitter
 from gateway.ports import Taken
-from gateway.rules.load import rules_from
+from gateway.rules.bundle import Bundle
 from gateway.services.read import Read
 from gateway.services.route import Route
 from gateway.services.settle import Settle
@@ -181,6 +182,8 @@ class Road:
         self.archive = FakeDestination("archive", vault)
         self.source = FakeSource()
         self.rules: list[dict[str, Any]] = [EVERYTHING]
+        self.chain: Any = None
+        """Instead of the rules."""
         self._time_passes = time_passes
         self._numbers = itertools.count(1)
         self._ships: dict[str, Ship] = {}
@@ -231,24 +234,23 @@ class Road:
         return Route(
             self.ledger,
             self.directory,
-            rules_from({"rule": self.rules}, file="rules.toml", destinations=self._named("send"),
-                       archives=self._named("archive")),
+            self.chain or Bundle(files={"rules.toml": rules_text(self.rules)}).rule_set({}),
             destinations=destinations,
             **{"on_lookup_failure": "wait", "waits": WAITS, **given},
         ).work()  # fmt: skip
 
-    def ship(self, kind: Any = "send") -> int:
+    def ship(self, kind: Any = "send", **given: Any) -> int:
         if kind not in self._ships:
             out = self.post if kind == "send" else self.archive
-            self._ships[kind] = self.new_ship(kind, {out.name: out})
+            self._ships[kind] = self.new_ship(kind, {out.name: out}, **given)
         return self._ships[kind].work()
 
-    def new_ship(self, kind: Any, destinations: dict[str, Any], *, ledger: Any = None) -> Ship:
+    def new_ship(self, kind: Any, destinations: dict[str, Any], *, ledger: Any = None, **given: Any) -> Ship:
         """As another node, or this one after a restart."""
         ship = Ship(
             kind, ledger or self.ledger, destinations, self.hours,
             waits=WAITS, lease=LEASE, longest_call=LONGEST_CALL, in_flight=4,
-            monotonic=self.hours.monotonic,
+            monotonic=self.hours.monotonic, **given,
         )  # fmt: skip
         self._ships[f"{kind} {len(self._ships)}"] = ship
         return ship
@@ -316,9 +318,6 @@ class Road:
         for claim in claims:
             assert self.ledger.notice_sent(claim)
         return [claim.item.kind for claim in claims]
-
-    def _named(self, kind: str) -> list[str]:
-        return [action[kind] for rule in self.rules for action in rule["then"] if kind in action] or ["x"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_a_mail_becomes_letters_and_its_bytes_move_from_the_ledger_into_the_vaul
     assert road.read() == 0
     found = road.show(submission)
     assert [letter["recipient"] for letter in found["letters"]] == ["010101-xxxx", "020202-xxxx"]
-    stored = road.ledger.submission_of(f"{submission}.1").blob
+    stored = road.ledger.pasts([f"{submission}.1"])[f"{submission}.1"].submission.blob
     assert road.vault.read(stored) == b"hej"
     (document,) = next(claim.item.documents for claim in road.ledger.claim_unrouted(1))
     assert road.vault.path(type(stored)(document.digest, document.size_bytes)).read_bytes() == b"%PDF-1.4 hej"
@@ -30,7 +30,7 @@ def test_a_mail_that_lies_in_the_vault_is_read_from_there(road):
     submission = road.accept(blob=blob)
     assert road.read() == 1
     assert road.reader.read_bytes == [b"large"]
-    assert road.ledger.submission_of(f"{submission}.1").blob == blob
+    assert road.ledger.pasts([f"{submission}.1"])[f"{submission}.1"].submission.blob == blob
 
 
 @pytest.mark.parametrize("refusal", [NoDocument(), ReaderLimit()])

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
+from rules_text import rules_text
+
+from gateway.errors import DigitalPostRefused
+from gateway.rules.bundle import Bundle
 
 HOLD = {"id": "hold-all", "name": "Alt ses først", "then": [{"hold": "Rektor vil se det."}]}
 REJECT = {"id": "reject-all", "name": "Intet sendes", "then": [{"reject": "Brug papir."}]}
@@ -78,8 +84,11 @@ def test_a_failed_look_up_waits_ever_longer_and_is_never_not_registered(road):
     assert road.route() == 1
     for minutes in (1, 5, 15, 60, 60, 60):
         assert (road.status(submission), road.letter(submission)["reach"]) == ("queued", None)
+        assert road.letter(submission)["code"] == "GW-406"
+        assert road.letter(submission)["next_attempt"] is not None
         road.waits_about(road.route, minutes=minutes)
     assert (road.letter(submission)["reach"], road.shipment(submission)["state"]) == ("registered", "open")
+    assert (road.letter(submission)["code"], road.letter(submission)["next_attempt"]) == (None, None)
 
 
 def test_after_a_day_of_failed_look_ups_a_person_is_asked_and_may_try_again(road):
@@ -122,7 +131,7 @@ def test_a_rule_that_holds_or_rejects_says_so_in_its_own_words(road, rule, statu
     letter = road.letter(submission)
     assert (letter["send"], letter["archive"]) == (status, "none")
     assert (letter["refusal"]["code"], letter["refusal"]["sentence"]) == (code, says)
-    assert road.ledger.trail(submission)["letters"][0]["decisions"][0]["rule"] == rule["id"]
+    assert road.ledger.decisions_of(submission)[0].decision.rule == rule["id"]
 
 
 def test_a_letter_released_from_a_rule_is_held_by_it_no_more_but_by_the_next(road):
@@ -169,7 +178,7 @@ def test_what_one_destination_refused_the_rules_may_send_elsewhere(road):
     road.rules = [refused, SEND]
     submission, key = road.sent()
     road.ledger.add_receipts([road.receipt(key, "refused", remote_code="x")])
-    assert road.ledger.refused_by(f"{submission}.1") == ("digital-post",)
+    assert road.ledger.pasts([f"{submission}.1"])[f"{submission}.1"].refused_by == ("digital-post",)
 
 
 def test_a_bug_in_routing_is_tried_again_and_held_at_the_third_time(road):
@@ -194,4 +203,129 @@ def test_whoever_lost_the_claim_writes_no_shipment(road):
     road.directory.reach = another_node_is_quicker
     assert road.route() == 1
     assert road.letter(submission)["reach"] == "registered"
-    assert len(road.ledger.trail(submission)["letters"][0]["decisions"]) == 1
+    assert len(road.ledger.decisions_of(submission)) == 1
+
+
+# ── another way after a refusal ─────────────────────────────────────────────
+
+PAPER = {
+    "id": "paper", "name": "Papir", "when": {"field": "refused_by", "contains": "digital-post"},
+    "then": [{"hold": "Send på papir ({{ refused_code | first }})"}],
+}  # fmt: skip
+
+
+def test_a_letter_that_was_refused_goes_the_way_that_the_rules_have_for_it(road):
+    road.rules = [PAPER, SEND]
+    submission, key = road.sent()
+    road.ledger.add_receipts([road.receipt(key, "refused", remote_code="x")], reroute=True)
+    assert road.notices() == [], "nothing is told before the rules were asked"
+    assert road.route() == 1
+    letter = road.letter(submission)
+    assert (road.status(submission), letter["rule"], letter["refusal"]["code"]) == ("held", "paper", "GW-321")
+    assert road.notices() == ["held"]
+    assert len(letter["shipments"]) == 1, "never offered again under another key"
+
+
+def test_without_another_way_a_refusal_is_told_as_it_is(road):
+    road.rules = [{**PAPER, "when": {"field": "refused_by", "contains": "e-boks"}}, SEND]
+    submission, key = road.sent()
+    road.ledger.add_receipts([road.receipt(key, "refused", remote_code="x")], reroute=True)
+    assert road.route() == 1
+    assert road.route() == 0
+    assert (road.status(submission), road.letter(submission)["rule"]) == ("failed", "send")
+    assert road.notices() == ["final"]
+
+
+def test_what_a_destination_refuses_at_once_is_asked_again_only_if_the_rules_care(road):
+    for rules, status in (([PAPER, SEND], "held"), ([SEND], "failed")):
+        road.rules = rules
+        road.post.errors = [DigitalPostRefused(remote_code="x")]
+        submission = road.routed()
+        road.ship(asks_again=lambda: len(road.rules) > 1)
+        road.route()
+        assert road.status(submission) == status
+
+
+# ── what a rule sets, asks and tells ────────────────────────────────────────
+
+
+def test_what_a_rule_sets_travels_with_the_shipment_and_its_lane_is_kept(road):
+    road.rules = [{**SEND, "then": [{"send": "digital-post"}, {"set": {"lane": "hurtig", "reply_allowed": True}}]}]
+    submission = read(road)
+    assert road.route() == 1
+    assert road.shipment(submission)["settings"] == {"lane": "hurtig", "reply_allowed": "true"}
+
+
+def test_approval_is_asked_for_before_anything_is_sent_and_then_all_is(road):
+    road.rules = [{**SEND, "then": [{"approve": "Se først", "keys": 1}, {"send": "digital-post"}]}]
+    submission = read(road)
+    assert road.route() == 1
+    letter = road.letter(submission)
+    assert (letter["send"], letter["refusal"]["code"], letter["shipments"]) == ("held", "GW-324", [])
+    assert "Se først" in letter["refusal"]["sentence"]
+    road.ledger.approve(submission, "ole")
+    assert road.route() == 1
+    assert road.letter(submission)["send"] == "queued"
+
+
+def test_no_rule_is_a_person_and_the_submitter_is_told(road):
+    road.rules = [when_reach("exempt", "exempt")]
+    submission = read(road)
+    assert road.route() == 1
+    letter = road.letter(submission)
+    assert (letter["send"], letter["rule"], letter["refusal"]["code"]) == ("held", "ubehandlet", "GW-325")
+    assert road.notices() == ["held"]
+
+
+def test_a_rule_may_have_somebody_told(road):
+    road.rules = [{**SEND, "then": [{"send": "digital-post"}, {"notify": "loen@skole.example.dk", "text": "Se {{ flow }}"}]}]
+    read(road)
+    assert road.route() == 1
+    (claim,) = road.ledger.claim_notices(5)
+    assert (claim.item.kind, claim.item.to, claim.item.rule.text) == ("rule", "loen@skole.example.dk", "Se default")
+
+
+def test_the_text_of_the_document_is_read_only_if_a_rule_asks_and_never_kept(road):
+    asked = []
+
+    def texts(document):
+        asked.append(document.role)
+        return "Hermed en underretning"
+
+    road.rules = [SEND]
+    read(road)
+    road.route(texts=texts)
+    assert asked == []
+    road.rules = [{**HOLD, "id": "text", "when": {"field": "text", "contains": "underretning"}}, SEND]
+    submission = read(road)
+    road.route(texts=texts)
+    assert asked == ["main"]
+    assert road.letter(submission)["rule"] == "text"
+    (past,) = road.ledger.decisions_of(submission)
+    assert past.facts.text is None
+
+
+def test_the_rules_see_danish_time_and_the_letters_brothers(road):
+    seen = []
+
+    class Looking:
+        version = "x"
+
+        def addresses_of(self, name):
+            return ()
+
+        def uses(self, name):
+            return False
+
+        def decide(self, facts, *, released=()):
+            seen.append(facts)
+            return rule_set.decide(facts)
+
+    rule_set = Bundle(files={"rules.toml": rules_text([SEND])}).rule_set({})
+    road.accept(f"{'0101011234'}@dp.example.dk", "0202021234@dp.example.dk")
+    road.read()
+    road.chain = Looking()
+    assert road.route() == 2
+    here = seen[0].received_at.astimezone(ZoneInfo("Europe/Copenhagen"))
+    assert (seen[0].time_of_day, seen[0].letters, seen[0].copies) == (f"{here:%H:%M}", 2, 0)
+    assert seen[0].weekday == ("mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag")[here.weekday()]

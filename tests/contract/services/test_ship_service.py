@@ -332,3 +332,24 @@ def test_a_destination_that_was_taken_out_of_the_configuration_holds_its_letters
         assert ship.work() == 1
         road.passes(seconds=61)
     assert road.status(submission) == "held"
+
+
+def test_a_stop_begins_no_more_calls_and_what_was_claimed_is_due_again_uncounted(road):
+    submissions = [road.routed() for _ in range(20)]
+    ship = road.new_ship("send", {"digital-post": road.post})
+
+    def rest_at_the_third(sendable):
+        if len(road.post.calls) >= 3:
+            ship.rest()
+
+    road.post.meanwhile = rest_at_the_third
+    ship.work()
+    called = len(road.post.calls)
+    assert 3 <= called <= 3 + 4, "only those that had begun already"
+    assert ship.work() == 0
+    taken = [road.shipment(one)["tries"] for one in submissions]
+    assert sum(taken) == called, "what was put back was not tried"
+    other = road.new_ship("send", {"digital-post": road.post})
+    road.post.meanwhile = lambda sendable: None
+    other.work()
+    assert len(road.post.calls) == 20

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from gateway.model.decision import Action, Asked, Decision, Step
+from gateway.model.decision import Action, Decision, Facts, Trail
 from gateway.model.identity import Cpr, Recipient
 from gateway.model.letter import Document, Letter, Options
 from gateway.model.notice import Refusal
 from gateway.model.shipment import Receipt, Sendable
 from gateway.model.submission import Arrival, Blob, Envelope, Submission, Submitter
-from gateway.ports import AttemptEnd, Claim, NewShipment
+from gateway.ports import AttemptEnd, Claim, NewShipment, RouteEnd
 from gateway.storage.store import SqlLedger
 
 ADDRESS = "0101011234@dp.example.dk"
@@ -98,13 +98,27 @@ class Post:
         return claim.item.id
 
     def decision(self, rule: str = "everything") -> Decision:
-        asked = Asked(field="flow", operator="is", expected="default", seen="default", answer=True)
         return Decision(
             rule=rule,
             version="v1",
-            actions=(Action(kind="send", target="digital-post"),),
-            trail=(Step(rule=rule, name="Alt", matched=True, asked=(asked,)),),
+            actions=(Action(kind="send", target="digital-post", rule=rule, by="Alt"),),
+            trail=Trail(asked=7, answers=2, matched=1, acted=1, reached=2),
         )
+
+    def facts(self, **details: Any) -> Facts:
+        usual: dict[str, Any] = {
+            "channel": "smtp", "received_at": datetime.now(UTC), "subject": "Et brev", "media_type": "application/pdf",
+            "document_count": 1, "pages": 1, "size_bytes": 3, "case": None, "recipient_kind": "cpr", "reach": "registered",
+        }  # fmt: skip
+        return Facts(**{**usual, **details})
+
+    def routed(
+        self, claim: Claim[Letter], shipments: Sequence[NewShipment] = (), rule: str = "everything", **details: Any
+    ) -> bool:
+        """One letter's decision."""
+        given = {"reach": "registered", "facts": self.facts(), **details}
+        end = RouteEnd(decision=self.decision(rule), shipments=shipments, **given)
+        return self.ledger.routings_ended([(claim, end)])[0]
 
     def sending(self, **details: Any) -> NewShipment:
         given = {"kind": "send", "destination": "digital-post", "key": str(uuid.uuid4()), **details}
@@ -131,11 +145,11 @@ class Post:
                     key=one.key if not routed else str(uuid.uuid4()),
                     settings=one.settings,
                     due_at=one.due_at,
+                    lane=one.lane,
                 )
                 for one in shipments
             ]
-            given = {"reach": "registered", **details}
-            assert self.ledger.routed(claim, self.decision(), own, **given)
+            assert self.routed(claim, own, **details)
             routed.append(claim.item.id)
         return routed
 

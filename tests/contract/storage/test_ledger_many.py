@@ -62,7 +62,7 @@ def test_what_the_rules_may_know_of_many_letters_comes_at_once(ledger, post):
     held = post.read()
     refusal = post.refusal("GW-321")
     (claim,) = ledger.claim_unrouted(1)
-    ledger.routed(claim, post.decision("a-rule"), [], reach="registered", hold=refusal)
+    post.routed(claim, rule="a-rule", hold=refusal)
     ledger.release(held, "ole")
     other = post.read()
     pasts = ledger.pasts([f"{held}.1", f"{other}.1", "F-2026-0000-0000.1"])
@@ -81,7 +81,7 @@ def test_many_letters_are_routed_at_once_and_a_lost_one_is_left(ledger, post):
     ledger.hold(submissions[1], "ole", "wait")
     shipment = [post.sending() for _ in claims]
     ends = [
-        (claim, RouteEnd(decision=post.decision(), reach="registered", shipments=[new]))
+        (claim, RouteEnd(decision=post.decision(), facts=post.facts(), reach="registered", shipments=[new]))
         for claim, new in zip(claims, shipment, strict=True)
     ]
     assert ledger.routings_ended(ends) == [True, False, True]

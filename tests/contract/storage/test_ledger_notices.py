@@ -87,8 +87,8 @@ def test_a_held_letter_is_news_and_its_end_again(ledger, post):
 def test_a_letter_held_beside_one_on_its_way_is_told_when_both_stand_still(ledger, post):
     post.read(letters=2)
     held, sent = ledger.claim_unrouted(2)
-    ledger.routed(held, post.decision(), [], reach="exempt", hold=post.refusal())
-    ledger.routed(sent, post.decision(), [post.sending()], reach="registered")
+    post.routed(held, reach="exempt", hold=post.refusal())
+    post.routed(sent, [post.sending()])
     assert told(ledger) == []
     claim = post.claim()
     post.end(claim)
@@ -177,8 +177,8 @@ def test_notices_to_an_address_are_counted_for_the_rate_limit(ledger, post, time
 def test_a_letter_line_tells_each_letter_s_own_reason(ledger, post):
     post.read(letters=2)
     first, second = ledger.claim_unrouted(2)
-    ledger.routed(first, post.decision(), [], reach="unknown", reject=post.refusal("GW-320"))
-    ledger.routed(second, post.decision(), [post.sending()], reach="registered")
+    post.routed(first, reach="unknown", reject=post.refusal("GW-320"))
+    post.routed(second, [post.sending()])
     post.end(post.claim(), "permanent", refusal=post.refusal("GW-402"))
     (notice,) = ledger.claim_notices(5)
     assert [(line.status, line.refusal.code) for line in notice.item.letters] == [

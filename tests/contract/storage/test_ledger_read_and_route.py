@@ -1,5 +1,6 @@
 """Submissions become letters, letters get a decision and shipments."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -29,7 +30,7 @@ def test_letters_come_back_as_they_were_read(ledger, post):
 def test_bytes_leave_the_ledger_once_the_vault_has_them(ledger, post):
     claim = post.unread(content=b"a mail")
     ledger.read_done(claim, title="T", letters=[post.letter(claim.item.id)], raw=Blob("f" * 64, 6))
-    submission = ledger.submission_of(f"{claim.item.id}.1")
+    submission = ledger.pasts([f"{claim.item.id}.1"])[f"{claim.item.id}.1"].submission
     assert (submission.raw, submission.blob) == (None, Blob("f" * 64, 6))
     assert "f" * 64 in ledger.named_digests()
 
@@ -85,29 +86,28 @@ def test_a_refused_submission_is_rejected_for_good_and_names_its_bytes(ledger, p
 
 def test_the_submission_of_a_letter_is_found_without_its_bytes(ledger, post):
     submission_id = post.read(content=b"a mail")
-    submission = ledger.submission_of(f"{submission_id}.1")
+    submission = ledger.pasts([f"{submission_id}.1"])[f"{submission_id}.1"].submission
     assert (submission.id, submission.raw, submission.size_bytes) == (submission_id, None, 6)
+    assert ledger.pasts(["F-2026-0000-0000.1"]) == {}
+
+
+def test_a_decision_is_kept_with_its_facts_and_every_answer(ledger, post):
+    facts = post.facts(subject="Æble", refused_by=("e-boks",), sidecar={"a": "b"}, pages=None, reach="exempt")
+    submission_id = post.read()
+    (claim,) = ledger.claim_unrouted(1)
+    post.routed(claim, [post.sending()], facts=replace(facts, text="never kept"))
+    (past,) = ledger.decisions_of(submission_id)
+    assert (past.decision, past.facts) == (post.decision(), facts)
+    assert (past.item, past.recipient) == (f"{submission_id}.1", "010101-xxxx")
+    assert ledger.decisions_of(f"{submission_id}.1") == [past]
+    assert ledger.decisions_of(f"{submission_id}.1.send.digital-post") == [past]
     with pytest.raises(NotFound):
-        ledger.submission_of("F-2026-0000-0000.1")
-
-
-def test_a_decision_is_kept_with_every_condition_asked(ledger, post):
-    submission_id = post.ready()
-    trail = ledger.trail(submission_id)
-    (decision,) = trail["letters"][0]["decisions"]
-    assert (decision["rule"], decision["version"], decision["reach"]) == ("everything", "v1", "registered")
-    assert decision["trail"][0]["asked"] == [
-        {"field": "flow", "operator": "is", "expected": "default", "seen": "default", "answer": True}
-    ]
-    assert ledger.trail(f"{submission_id}.1") == trail
-    assert ledger.trail(f"{submission_id}.1.send.digital-post") == trail
+        ledger.decisions_of("F-2026-0000-0000")
 
 
 def test_the_trail_of_one_letter_is_not_that_of_its_neighbour(ledger, post):
     submission_id = post.ready(letters=12)
-    assert [letter["id"] for letter in ledger.trail(f"{submission_id}.1")["letters"]] == [
-        f"{submission_id}.1"
-    ]
+    assert [past.item for past in ledger.decisions_of(f"{submission_id}.1")] == [f"{submission_id}.1"]
 
 
 def test_routing_writes_shipments_under_their_keys(ledger, post):
@@ -151,13 +151,15 @@ def test_a_decision_that_decides_nothing_is_a_mistake(ledger, post):
     post.read()
     (claim,) = ledger.claim_unrouted(1)
     with pytest.raises(ValueError, match="ships, holds or rejects"):
-        ledger.routed(claim, post.decision(), [], reach="registered")
+        post.routed(claim)
     assert ledger.postpone(claim, wait=timedelta(0), code="GW-500")
 
 
 def test_a_letter_knows_which_destinations_refused_it(ledger, post):
     post.ready()
     claim = post.claim()
-    assert ledger.refused_by(claim.item.letter.id) == ()
+    letter = claim.item.letter.id
+    assert ledger.pasts([letter])[letter].refused_by == ()
     post.end(claim, "permanent", refusal=post.refusal("GW-402"))
-    assert ledger.refused_by(claim.item.letter.id) == ("digital-post",)
+    past = ledger.pasts([letter])[letter]
+    assert (past.refused_by, past.refused_code) == (("digital-post",), ("GW-402",))

@@ -36,7 +36,7 @@ def test_letters_and_shipments_show_their_submission(ledger, post):
     assert ledger.show_submission(sendable.shipment.id) == whole
 
 
-@pytest.mark.parametrize("view", ["show_submission", "trail"])
+@pytest.mark.parametrize("view", ["show_submission", "decisions_of"])
 def test_what_there_is_not_is_not_shown(ledger, view):
     with pytest.raises(NotFound):
         getattr(ledger, view)("F-2026-0000-0000")
@@ -54,10 +54,10 @@ def test_no_view_holds_a_number(ledger, post):
     views = [
         ledger.list_submissions(),
         *(ledger.show_submission(one) for one in (claim.item.id, refused.item.id)),
-        ledger.trail(claim.item.id),
+        ledger.decisions_of(claim.item.id),
         ledger.counts(),
     ]
-    shown = json.dumps(views)
+    shown = json.dumps(views, default=str)
     assert number not in shown
     assert "010101-1234" not in shown
     assert "010101-xxxx" in shown

@@ -18,6 +18,24 @@ INDEXES = {
     False: "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
     True: "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
 }
+# One letter, decided and waiting to be sent, as version 1 wrote it.
+OF_THE_FIRST_VERSION = [
+    """INSERT INTO submissions (id, state, received_at, channel, submitter_kind, submitter_name, wish, system, recipients,
+    remote, automatic, reference, reference_key, recipients_digest, identity, size_bytes, title) VALUES
+    ('F-2026-AAAA-BBBB', 'read', '2026-11-25 12:00:00.000000', 'smtp', 'user', 'anna', 'summary', false, '[]', '', false,
+    'x', 'x', 'x', 'x', 3, 'Et brev')""",
+    """INSERT INTO letters (id, state, submission_id, number, twin_key, twin_number, recipient_kind, recipient_number, copy,
+    title, documents, options, flow, address, reach) VALUES ('F-2026-AAAA-BBBB.1', 'routed', 'F-2026-AAAA-BBBB', 1, 'x', 1,
+    'cvr', '12345674', false, 'Et brev',
+    '[{"name":"a.pdf","media_type":"application/pdf","digest":"d","size_bytes":3,"role":"main","pages":1}]',
+    '{"case":null,"plan":null,"reply_allowed":null,"deliver_from":null,"reply_by":null}', 'default', '', 'registered')""",
+    """INSERT INTO decisions (letter_id, at, version, rule, reach, actions, trail) VALUES
+    ('F-2026-AAAA-BBBB.1', '2026-11-25 12:00:00.000000', 'v', 'send', 'registered', '[]', '[]')""",
+    """INSERT INTO shipments (id, state, due_at, submission_id, letter_id, kind, part, destination, key, settings, created_at,
+    not_before, expires_at) VALUES ('F-2026-AAAA-BBBB.1.send.digital-post', 'open', '2026-11-25 12:00:00.000000',
+    'F-2026-AAAA-BBBB', 'F-2026-AAAA-BBBB.1', 'send', 'letter', 'digital-post', 'k', '[]', '2026-11-25 12:00:00.000000',
+    '2026-11-25 12:00:00.000000', '2026-11-26 12:00:00.000000')""",
+]
 
 
 def indexes(connection, postgres):
@@ -44,6 +62,22 @@ def test_the_migrated_tables_are_those_of_the_code(empty_database_url):
 def test_migrating_again_changes_nothing(empty_database_url):
     migrate(empty_database_url)
     migrate(empty_database_url)
+
+
+def test_a_ledger_of_the_first_version_keeps_what_is_in_it(empty_database_url):
+    migrate(empty_database_url, to="0001")
+    database = Database(empty_database_url)
+    with database.write() as tx:
+        for statement in OF_THE_FIRST_VERSION:
+            tx.connection.exec_driver_sql(statement)
+    database.close()
+    migrate(empty_database_url)
+    ledger = open_ledger(empty_database_url, lease=timedelta(seconds=60), retry_give_up=timedelta(hours=24))
+    (claim,) = ledger.claim_shipments("send", 5)
+    assert (claim.item.shipment.id, claim.item.letter.title) == ("F-2026-AAAA-BBBB.1.send.digital-post", "Et brev")
+    assert ledger.decisions_of("F-2026-AAAA-BBBB") == [], "its facts were not kept then"
+    assert ledger.show_submission("F-2026-AAAA-BBBB")["letters"][0]["rule"] == "send"
+    ledger.close()
 
 
 def test_a_ledger_that_is_not_migrated_says_what_to_do(empty_database_url):

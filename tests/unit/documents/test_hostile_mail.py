@@ -103,7 +103,7 @@ def test_every_hostile_mail_ends_within_its_limits(tmp_path, rules, envelope):
         size_bytes=1,
         raw=b"",
     )
-    reader = ReaderProcess(rules(), time=timedelta(seconds=5), memory=1024**3, processes=1)
+    reader = ReaderProcess(rules, time=timedelta(seconds=5), memory=1024**3, processes=1)
     try:
         ended = {file: reader.read(file, submission, tmp_path) for file in files}
     finally:

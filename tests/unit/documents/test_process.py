@@ -33,7 +33,7 @@ def reader(rules):
 
     def make(*, seconds=30.0, memory=GIGABYTE, processes=1, **changed):
         made.append(
-            ReaderProcess(rules(**changed), time=timedelta(seconds=seconds), memory=memory, processes=processes)
+            ReaderProcess(lambda: rules(**changed), time=timedelta(seconds=seconds), memory=memory, processes=processes)
         )
         return made[-1]
 

@@ -34,7 +34,7 @@ from gateway.errors import (
     every_error,
 )
 from gateway.model.identity import CPR_IN_TEXT
-from gateway.model.notice import Refusal
+from gateway.model.notice import Notice, Refusal, RuleNote
 from gateway.notices.words import page
 from gateway.notices.written import clean, moment, recipient
 
@@ -75,6 +75,20 @@ def ended_by_a_person(line: Any, notice: Any) -> dict[str, Any]:
         "annulleret": notice(letters=(cancelled,)),
         "delvist-haandteret": notice(letters=(line(), handled, cancelled)),
     }
+
+
+def wanted_by_a_rule(line: Any, notice: Any) -> Notice:
+    said = RuleNote(
+        rule="Kun lønsystemet sender lønsedler",
+        text="En lønseddel er sendt af en anden end lønsystemet.",
+        letter="F-2026-7K3Q-M2XD.1",
+        submitter="anna",
+        received_at=datetime(2026, 11, 23, 8, 11, tzinfo=UTC),
+    )
+    return notice(
+        id="F-2026-7K3Q-M2XD.1.rule-1", kind="rule", to="loen@eksempelby-gym.dk", in_reply_to="", title="",
+        letters=(line(status="held", archive="none", settled_at=None),), rule=said,
+    )  # fmt: skip
 
 
 def golden_cases(line: Any, notice: Any) -> dict[str, Any]:
@@ -125,13 +139,14 @@ def golden_cases(line: Any, notice: Any) -> dict[str, Any]:
         "konflikt": notice(kind="conflict", letters=()),
         "kun-arkiveret": notice(letters=(line(status="archived"),)),
         **ended_by_a_person(line, notice),
+        "regel": wanted_by_a_rule(line, notice),
     }  # fmt: skip
 
 
 NAMES = [
     "modtaget", "modtaget-flere", "leveret", "leveret-alle", "leveret-arkiv-fejlet",
     "delvist-leveret", "ikke-sendt", "ikke-sendt-filnavn", "ikke-leveret", "ikke-leveret-flere",
-    "afventer", "afventer-regel", "afventer-fejl-hos-os", "konflikt", "kun-arkiveret",
+    "afventer", "afventer-regel", "afventer-fejl-hos-os", "konflikt", "regel", "kun-arkiveret",
     "haandteret", "annulleret", "delvist-haandteret",
 ]  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.ingress.guard import Guard
 from gateway.ingress.smtp.budget import Budget
-from gateway.ingress.smtp.guard import Guard
 from gateway.ingress.smtp.transfer import Pace
 
 

@@ -1,0 +1,59 @@
+"""A judged package becomes letters: the main one, and one for each who gets a copy."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from gateway.documents.reading import Reading
+from gateway.errors import OurError
+from gateway.model.danish_time import local
+from gateway.model.identity import recipient_from
+from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
+from gateway.model.submission import Submission
+
+
+def read_package(raw: bytes, submission: Submission) -> Reading:
+    """The letters in *raw*, which ``judge`` made. Raises OurError if it is no package of ours."""
+    try:
+        body = json.loads(raw)
+        options = _options(body, submission)
+        documents = tuple(Document(**document) for document in body["documents"])
+        people = [(body["recipient"], False), *((one, True) for one in body["copies"])]
+        letters = tuple(
+            Letter(
+                submission_id=submission.id,
+                index=place,
+                recipient=recipient_from(one["kind"], one["number"], one["p_number"]),
+                copy=copy,
+                title=f"{COPY_PREFIX}{body['subject']}" if copy else body["subject"],
+                documents=documents,
+                options=options,
+                flow=body["flow"],
+            )
+            for place, (one, copy) in enumerate(people, 1)
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise OurError() from error
+    return Reading(title=body["subject"], letters=letters)
+
+
+def _options(body: dict[str, object], submission: Submission) -> Options:
+    deliver_from, expires = body["deliver_from"], body["expires"]
+    actions, extra = body["actions"], body["extra"]
+    assert isinstance(extra, list)
+    return Options(
+        case=_text(body["case"]),
+        plan=_text(body["plan"]),
+        reply_allowed=body["reply_allowed"] if isinstance(body["reply_allowed"], bool) else None,
+        deliver_from=local(datetime.fromisoformat(str(deliver_from))).date() if deliver_from else None,
+        expires=datetime.fromisoformat(str(expires)) if expires else None,
+        document_type=_text(body["document_type"]),
+        sender_label=_text(body["sender_label"]),
+        actions=tuple(map(str, actions)) if isinstance(actions, list) else None,
+        sidecar=tuple((str(name), str(value)) for name, value in extra),
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,541 @@
+"""One client's requests: a small tree served from the ledger, and files that are taken when they are closed.
+
+One module, although long: every request of the protocol is answered here, and what may be done in each room
+must be seen side by side. Texts go to the client as they are: they name the limit that was hit, and no value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+import asyncssh
+from asyncssh import FXF_APPEND, FXF_CREAT, FXF_EXCL, FXF_TRUNC, FXF_WRITE, SFTPAttrs, SFTPName
+
+from gateway import log, rehearsal
+from gateway.config.settings import DropSettings
+from gateway.documents.dropped_names import is_junk
+from gateway.errors import GatewayError
+from gateway.ingress.sftp.accounts import Account
+from gateway.ingress.sftp.handler import closed_by_client
+from gateway.ingress.sftp.shelf import Shelf, Upload
+from gateway.ingress.sftp.tree import GUESSED, ROOMS, Place, place_of
+from gateway.model.danish_time import local
+from gateway.model.drop import Area, NewFile
+from gateway.ports import DropIntake, Drops, SeenFile, Vault
+
+T = TypeVar("T")
+
+_FOLDER, _WRITE_FILE, _READ_FILE = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o600, stat.S_IFREG | 0o400
+_RETRY = ".ret"
+_KEPT = timedelta(days=30)
+_LATER = "Ikke modtaget: noget mangler hos os lige nu. Prøv igen om lidt."
+
+
+class Overview(Protocol):
+    """Files made when they are read: the account's overview, and the answers of a day."""
+
+    def files(self, account: str) -> dict[str, bytes]:
+        """All of them."""
+        ...
+
+    def content(self, account: str, name: str) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the sessions of one server share."""
+
+    drops: Drops
+    intake: DropIntake
+    vault: Vault
+    shelf: Shelf
+    settings: DropSettings
+    spare: int
+    handles: int
+    overview: Overview
+    templates: dict[str, bytes]
+    disk: ThreadPoolExecutor
+    now: Callable[[], datetime]
+    folders: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Empty folders that clients made, by account and room; they are gone when we stop."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file being read, all of it."""
+
+    content: bytes = field(repr=False)
+
+
+class Session(asyncssh.SFTPServer):
+    """The requests of one connection."""
+
+    def __init__(self, channel: Any, account: Account, shared: Shared) -> None:
+        super().__init__(channel)
+        self._account = account
+        self._shared = shared
+        self._open_files = 0
+
+    async def _disk(self, do: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._shared.disk, do)
+
+    # ── opening, writing, closing ───────────────────────────────────────────
+
+    async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:
+        """See asyncssh; *path* is one of ours."""
+        if self._open_files >= self._shared.handles:
+            raise asyncssh.SFTPFailure(f"Der er højst {self._shared.handles} åbne filer ad gangen.")
+        place = place_of(path)
+        if pflags & FXF_WRITE:
+            opened: object = await self._open_to_write(place, pflags)
+        else:
+            opened = Reading(await self._read(place))
+        self._open_files += 1
+        return opened
+
+    async def _open_to_write(self, place: Place, pflags: int) -> Upload:
+        mends = place.room == "fejl" and len(place.parts) == 3
+        if not (place.is_area and 1 <= len(place.parts) <= 2) and not mends:
+            raise asyncssh.SFTPPermissionDenied("Her kan der ikke lægges filer. Læg dem i ind/ eller proeve/.")
+        key = self._key(place)
+        if pflags & FXF_EXCL and await self._find(place) is not None:
+            raise asyncssh.SFTPFailure("Der er allerede en fil med det navn.")
+        if not pflags & FXF_CREAT and await self._find(place) is None and key not in self._shared.shelf.cut:
+            raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
+        await self._has_room()
+        begun = None
+        if pflags & FXF_TRUNC:
+            self._shared.shelf.forget(key)
+        elif self._account.resume:
+            begun = self._shared.shelf.go_on(key) or await self._go_on_from(place, key)
+        elif pflags & FXF_APPEND:
+            raise asyncssh.SFTPOpUnsupported("Denne konto kan ikke fortsætte en afbrudt fil. Læg hele filen op igen.")
+        if begun is not None:
+            begun.append = bool(pflags & FXF_APPEND)
+            return begun
+        upload = await self._ours(self._disk(self._shared.vault.upload))
+        return self._shared.shelf.begin(Upload(key, upload, bool(pflags & FXF_APPEND), self._shared.now(), place.guessed))
+
+    async def _go_on_from(self, place: Place, key: tuple[str, str, str, str]) -> Upload | None:
+        """A file that was closed and waits is gone on with: its bytes are the beginning of a new one."""
+        found = await self._find(place)
+        if not isinstance(found, SeenFile) or found.state not in ("waiting", "temporary"):
+            return None
+        blob = found.blob
+        upload = await self._ours(self._disk(lambda: self._shared.vault.upload(blob)))
+        return self._shared.shelf.begin(Upload(key, upload, False, self._shared.now(), place.guessed, continues=found.id))
+
+    async def _has_room(self) -> None:
+        shared = self._shared
+        files, waiting = await self._disk(lambda: shared.drops.waiting_room(self._account.name))
+        if files >= shared.settings.waiting_files:
+            raise asyncssh.SFTPFailure(f"Der venter allerede {files} filer; grænsen er {shared.settings.waiting_files}.")
+        if waiting >= shared.settings.waiting_bytes:
+            raise asyncssh.SFTPFailure(f"De filer, der venter, fylder over grænsen på {_megabytes(shared.settings.waiting_bytes)}.")
+        if await self._disk(shared.vault.free_bytes) < shared.spare:
+            raise asyncssh.SFTPFailure("Ikke modtaget: disken er ved at være fuld hos os. Prøv igen senere.")
+
+    async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        """See asyncssh. In the event loop: the bytes go to the page cache."""
+        if not isinstance(file_obj, Upload):
+            raise asyncssh.SFTPPermissionDenied("Filen er åbnet til læsning.")
+        if file_obj.failed:
+            raise asyncssh.SFTPFailure(file_obj.failed)
+        at = file_obj.bytes.size_bytes if file_obj.append and offset != file_obj.bytes.size_bytes else offset
+        if at + len(data) > self._shared.settings.file:
+            file_obj.failed = f"Filen er over grænsen på {_megabytes(self._shared.settings.file)}."
+            raise asyncssh.SFTPFailure(file_obj.failed)
+        try:
+            file_obj.bytes.write_at(at, data)
+        except GatewayError as error:
+            file_obj.failed = _LATER
+            raise asyncssh.SFTPFailure(_LATER) from error
+        return len(data)
+
+    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        """See asyncssh."""
+        if isinstance(file_obj, Reading):
+            return file_obj.content[offset : offset + size]
+        assert isinstance(file_obj, Upload)
+        return file_obj.bytes.read_at(offset, size)
+
+    async def close(self, file_obj: object) -> None:
+        """A client's own CLOSE takes the file; what a lost connection leaves open is only kept (sidecar.md, D5 1)."""
+        self._open_files -= 1
+        if not isinstance(file_obj, Upload):
+            return
+        if not closed_by_client():
+            self._cut(file_obj)
+            return
+        self._shared.shelf.end(file_obj)
+        try:
+            await self._take(file_obj)
+        finally:
+            await self._disk(file_obj.bytes.abort)
+
+    def _cut(self, upload: Upload) -> None:
+        log.upload_cut(account=self._account.name, size_bytes=upload.bytes.size_bytes)
+        if upload.failed or upload.bytes.size_bytes == 0 or is_junk(upload.key[3]):
+            self._shared.shelf.end(upload)
+            upload.bytes.abort()
+            return
+        self._shared.shelf.keep(upload)
+
+    async def _take(self, upload: Upload) -> None:
+        """Durable and written down before the client is told so."""
+        if upload.failed:
+            raise asyncssh.SFTPFailure(upload.failed)
+        if upload.bytes.has_hole:
+            raise asyncssh.SFTPFailure("Filen har et hul: noget i midten blev aldrig skrevet. Læg den op igen.")
+        _, room, folder, name = upload.key
+        if is_junk(name):
+            return
+        blob = await self._ours(self._disk(upload.bytes.commit))
+        rehearsal.at("drop.bytes")
+        if room == "fejl":
+            drop_id = folder.rpartition("/")[2]
+            if not await self._disk(lambda: self._shared.drops.mend_file(self._account.name, drop_id, name, blob)):
+                raise asyncssh.SFTPNoSuchFile("Den afviste aflevering findes ikke mere.")
+            return
+        file = NewFile(
+            account=self._account.name, channel="sftp", area=_area(room), folder=folder, name=name, blob=blob,
+            how="close", at=self._shared.now(), note=GUESSED if upload.guessed else "",
+        )  # fmt: skip
+        await self._ours(self._shared.intake.accept(file))
+        if upload.continues is not None:
+            old = upload.continues
+            await self._disk(lambda: self._shared.drops.supersede_file(old))
+        rehearsal.at("drop.row")
+
+    async def _ours(self, waiting: Any) -> Any:
+        """What *waiting* gives; a fault of ours is temporary and says nothing of itself."""
+        try:
+            return await waiting
+        except GatewayError as error:
+            raise asyncssh.SFTPFailure(_LATER) from error
+
+    # ── looking ─────────────────────────────────────────────────────────────
+
+    async def stat(self, path: bytes) -> SFTPAttrs:
+        """See asyncssh."""
+        place = place_of(path)
+        found = await self._attrs(place)
+        if found is None:
+            raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
+        return found
+
+    async def lstat(self, path: bytes) -> SFTPAttrs:
+        """There are no links."""
+        return await self.stat(path)
+
+    async def fstat(self, file_obj: object) -> SFTPAttrs:
+        """See asyncssh."""
+        if isinstance(file_obj, Upload):
+            return _file(file_obj.bytes.size_bytes, file_obj.began, writable=True)
+        assert isinstance(file_obj, Reading)
+        return _file(len(file_obj.content), self._shared.now(), writable=False)
+
+    async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
+        """See asyncssh."""
+        place = place_of(path)
+        found = await self._list(place)
+        if found is None:
+            raise asyncssh.SFTPNoSuchFile("Mappen findes ikke.")
+        for name in (".", ".."):
+            yield SFTPName(name.encode(), attrs=_folder(self._shared.now()))
+        for name, attrs in sorted(found.items()):
+            yield SFTPName(name.encode("utf-8", "replace"), attrs=attrs)
+
+    async def realpath(self, path: bytes) -> bytes:
+        """The path without dots; only what lies in our tree has one."""
+        place = place_of(path)
+        if place.room == "root":
+            return b"/"
+        return "/".join(["", place.room, *place.parts]).encode("utf-8")
+
+    def format_user(self, uid: int | None) -> str:
+        """Never a user of this machine."""
+        return "konto"
+
+    def format_group(self, gid: int | None) -> str:
+        return "konto"
+
+    async def _attrs(self, place: Place) -> SFTPAttrs | None:
+        if place.room == "root" or not place.parts:
+            return _folder(self._shared.now())
+        if place.is_area:
+            found = await self._find(place)
+            if isinstance(found, Upload):
+                return _file(found.bytes.size_bytes, found.began, writable=True)
+            if found is not None:
+                return _file(found.blob.size_bytes, found.at, writable=True)
+            is_folder = len(place.parts) == 1 and place.parts[0] in await self._subfolders(place)
+            return _folder(self._shared.now()) if is_folder else None
+        if place.room == "kvittering" and len(place.parts) == 1:
+            return await self._answer_attrs(place.name)
+        parent = Place(place.room, place.parts[:-1])
+        return (await self._list(parent) or {}).get(place.name)
+
+    async def _answer_attrs(self, name: str) -> SFTPAttrs | None:
+        """Of one answer: a client that fetches it asks first, and need not wait for all the others."""
+        made = await self._disk(lambda: self._shared.overview.content(self._account.name, name))
+        if made is not None:
+            return _file(len(made), self._shared.now(), writable=False)
+        since = self._shared.now() - _KEPT
+        answers = await self._disk(lambda: self._shared.drops.answer_files(self._account.name, since))
+        return next((_file(size, at, writable=False) for known, size, at in answers if known == name), None)
+
+    async def _find(self, place: Place) -> SeenFile | Upload | None:
+        """The newest file of that name: under way, cut, waiting, or taken a moment ago."""
+        if not place.is_area or not 1 <= len(place.parts) <= 2:
+            return None
+        key = self._key(place)
+        unfinished = [one for one in self._shared.shelf.seen(self._account.name, place.room) if one.key == key]
+        if unfinished:
+            return unfinished[-1]
+        since = self._shared.now() - self._shared.settings.visible
+        found = await self._disk(
+            lambda: self._shared.drops.seen_files(self._account.name, _area(place.room), since, folder=place.folder, name=place.name)
+        )
+        return found[-1] if found else None
+
+    async def _list(self, place: Place) -> dict[str, SFTPAttrs] | None:
+        """What lies at *place*, by name; None: it is no folder."""
+        now = self._shared.now()
+        if place.room == "root":
+            return {room: _folder(now) for room in ROOMS}
+        if place.is_area:
+            return await self._list_area(place, now)
+        files = await self._served(place.room)
+        depth = place.parts
+        found: dict[str, SFTPAttrs] = {}
+        for name, (size, at) in files.items():
+            words = tuple(name.split("/"))
+            if words[: len(depth)] == depth and len(words) > len(depth):
+                rest = words[len(depth) :]
+                found[rest[0]] = _file(size, at, writable=False) if len(rest) == 1 else _folder(now)
+        return found if found or not depth else None
+
+    async def _list_area(self, place: Place, now: datetime) -> dict[str, SFTPAttrs] | None:
+        if len(place.parts) > 1:
+            return None
+        subfolders = await self._subfolders(place)
+        folder = place.parts[0] if place.parts else ""
+        if folder and folder not in subfolders:
+            return None
+        found = {} if folder else {name: _folder(now) for name in subfolders}
+        since = now - self._shared.settings.visible
+        seen = await self._disk(lambda: self._shared.drops.seen_files(self._account.name, _area(place.room), since, folder=folder))
+        for file in seen:
+            found[file.name] = _file(file.blob.size_bytes, file.at, writable=True)
+        for upload in self._shared.shelf.seen(self._account.name, place.room):
+            if upload.key[2] == folder:
+                found[upload.key[3]] = _file(upload.bytes.size_bytes, upload.began, writable=True)
+        return found
+
+    async def _subfolders(self, place: Place) -> set[str]:
+        made = self._shared.folders.get((self._account.name, place.room), set())
+        since = self._shared.now() - self._shared.settings.visible
+        seen = await self._disk(lambda: self._shared.drops.drop_folders(self._account.name, _area(place.room), since))
+        unfinished = {one.key[2] for one in self._shared.shelf.seen(self._account.name, place.room)}
+        return (made | set(seen) | unfinished) - {""}
+
+    async def _served(self, room: str) -> dict[str, tuple[int, datetime]]:
+        """Names within one of the rooms that are only read, with sizes and times."""
+        now = self._shared.now()
+        if room == "skabelon":
+            return {name: (len(content), now) for name, content in self._shared.templates.items()}
+        since = now - _KEPT
+        answers = await self._disk(lambda: self._shared.drops.answer_files(self._account.name, since))
+        if room == "kvittering":
+            found = {name: (size, at) for name, size, at in answers if not name.startswith("fejl/")}
+            made = await self._disk(lambda: self._shared.overview.files(self._account.name))
+            return found | {name: (len(content), now) for name, content in made.items()}
+        found = {name.removeprefix("fejl/"): (size, at) for name, size, at in answers if name.startswith("fejl/")}
+        rejected = await self._rejected(since)
+        for folder, file in rejected:
+            found[f"{folder}/{file.name}"] = (file.blob.size_bytes, file.at)
+        # What was handed over again is no longer rejected: its note goes with it.
+        folders = {folder for folder, _ in rejected}
+        return {name: value for name, value in found.items() if name.rpartition("/")[0] in folders}
+
+    async def _rejected(self, since: datetime) -> list[tuple[str, SeenFile]]:
+        files = await self._disk(lambda: self._shared.drops.rejected_files(self._account.name, since))
+        return [(f"{local(drop_at).date().isoformat()}/{file.drop_id}", file) for file, drop_at in files]
+
+    async def _read(self, place: Place) -> bytes:
+        """The content of a file in one of the rooms that are only read."""
+        if place.is_area:
+            raise asyncssh.SFTPPermissionDenied("Filer i ind/ og proeve/ kan ikke hentes igen.")
+        if not place.parts:
+            raise asyncssh.SFTPFailure("Det er en mappe.")
+        name = "/".join(place.parts)
+        content: bytes | None = None
+        if place.room == "skabelon":
+            content = self._shared.templates.get(name)
+        elif place.room == "kvittering":
+            content = await self._disk(lambda: self._shared.overview.content(self._account.name, name))
+            if content is None:
+                content = await self._disk(lambda: self._shared.drops.answer_file(self._account.name, name))
+        elif place.room == "fejl":
+            content = await self._read_rejected(name)
+        if content is None:
+            raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
+        return content
+
+    async def _read_rejected(self, name: str) -> bytes | None:
+        blob = next(
+            (file.blob for folder, file in reversed(await self._rejected(self._shared.now() - _KEPT)) if f"{folder}/{file.name}" == name), None
+        )
+        if blob is not None:
+            found: bytes = await self._ours(self._disk(lambda: self._shared.vault.read(blob)))
+            return found
+        return await self._disk(lambda: self._shared.drops.answer_file(self._account.name, f"fejl/{name}"))
+
+    # ── changing ────────────────────────────────────────────────────────────
+
+    async def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        """To the final name: the file is complete (sidecar.md, D5 5). In fejl/: hand it over again."""
+        old, new = place_of(oldpath), place_of(newpath)
+        if old.room == "fejl" and len(old.parts) == 3:
+            await self._hand_over_again(old, new)
+            return
+        if not old.is_area or (old.room, old.folder) != (new.room, new.folder) or not (1 <= len(old.parts) == len(new.parts) <= 2):
+            raise asyncssh.SFTPPermissionDenied("En fil kan kun skifte navn i den mappe, den ligger i.")
+        if old.parts == new.parts:
+            return
+        there = await self._find(new)
+        if isinstance(there, Upload) or (there is not None and there.state != "taken"):
+            raise asyncssh.SFTPFailure("Der er allerede en fil med det navn, som venter.")
+        found = await self._find(old)
+        if isinstance(found, Upload):
+            raise asyncssh.SFTPFailure("Filen er ikke lukket endnu eller blev afbrudt; den kan ikke skifte navn.")
+        if is_junk(new.name):
+            raise asyncssh.SFTPFailure("Ugyldigt filnavn: det er et navn, som filer ikke tages ind under.")
+        area = _area(old.room)
+        renamed = await self._ours(self._disk(lambda: self._shared.drops.rename_file(self._account.name, area, old.folder, old.name, new.name)))
+        if not renamed:
+            if found is not None:
+                raise asyncssh.SFTPFailure("Filen er allerede taget ind og kan ikke skifte navn.")
+            raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
+
+    async def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        """As ``rename``: nothing that waits is ever overwritten (F10)."""
+        await self.rename(oldpath, newpath)
+
+    async def _hand_over_again(self, old: Place, new: Place) -> None:
+        if new.room != "fejl" or old.parts[:2] != new.parts[:2] or new.name != f"{old.name}{_RETRY}":
+            raise asyncssh.SFTPPermissionDenied(f"I fejl/ kan en fil kun få {_RETRY} efter sit navn.")
+        drop_id = old.parts[1]
+        if not await self._ours(self._disk(lambda: self._shared.drops.again(self._account.name, drop_id))):
+            raise asyncssh.SFTPNoSuchFile("Den afviste aflevering findes ikke mere.")
+
+    async def remove(self, path: bytes) -> None:
+        """What waits may be taken back; what is taken may not (sidecar.md, D5 8)."""
+        place = place_of(path)
+        if not place.is_area or not 1 <= len(place.parts) <= 2:
+            raise asyncssh.SFTPPermissionDenied("Her kan intet slettes; filerne forsvinder efter 30 dage.")
+        if self._shared.shelf.forget(self._key(place)):
+            return
+        area = _area(place.room)
+        end = await self._ours(self._disk(lambda: self._shared.drops.withdraw_file(self._account.name, area, place.folder, place.name)))
+        if end == "taken":
+            raise asyncssh.SFTPFailure("Filen er taget ind og kan ikke slettes. Se kvittering/.")
+        if end == "none":
+            raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
+
+    async def mkdir(self, path: bytes, attrs: SFTPAttrs) -> None:
+        """One level of folders, in ind/ and proeve/."""
+        place = place_of(path)
+        if not place.parts or place.room == "root":
+            raise asyncssh.SFTPFailure("Mappen findes allerede.")
+        if not place.is_area or len(place.parts) > 1:
+            raise asyncssh.SFTPFailure("Her kan der ikke laves mapper.")
+        if await self._attrs(place) is not None:
+            raise asyncssh.SFTPFailure("Der er allerede noget med det navn.")
+        made = self._shared.folders.setdefault((self._account.name, place.room), set())
+        if len(made) >= self._shared.handles:
+            raise asyncssh.SFTPFailure(f"Der er højst {self._shared.handles} tomme mapper.")
+        made.add(place.name)
+
+    async def rmdir(self, path: bytes) -> None:
+        """An empty folder that a client made."""
+        place = place_of(path)
+        made = self._shared.folders.get((self._account.name, place.room), set())
+        if not place.is_area or len(place.parts) != 1 or (place.name not in made and not await self._list(place)):
+            raise asyncssh.SFTPPermissionDenied("Mappen kan ikke fjernes.")
+        if await self._list(place):
+            raise asyncssh.SFTPFailure("Mappen er ikke tom.")
+        made.discard(place.name)
+
+    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
+        """Times and rights are not kept; clients that set them are told yes (sidecar.md, D5 5)."""
+        self._no_size(attrs)
+        if await self._attrs(place_of(path)) is None:
+            raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
+
+    async def lsetstat(self, path: bytes, attrs: SFTPAttrs) -> None:
+        await self.setstat(path, attrs)
+
+    async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
+        """As ``setstat``; the size it has already changes nothing, and is what OpenSSH's scp sets."""
+        if not (isinstance(file_obj, Upload) and attrs.size == file_obj.bytes.size_bytes):
+            self._no_size(attrs)
+
+    @staticmethod
+    def _no_size(attrs: SFTPAttrs) -> None:
+        if attrs.size is not None:
+            raise asyncssh.SFTPFailure("En fils længde kan ikke ændres; læg den op igen.")
+        if attrs.uid is not None or attrs.gid is not None or attrs.owner is not None:
+            raise asyncssh.SFTPPermissionDenied("Filens ejer kan ikke ændres.")
+
+    async def fsync(self, file_obj: object) -> None:
+        """Nothing yet: CLOSE is what makes it durable."""
+
+    def readlink(self, path: bytes) -> bytes:
+        raise asyncssh.SFTPOpUnsupported("Der er ingen links her.")
+
+    def symlink(self, oldpath: bytes, newpath: bytes) -> None:
+        raise asyncssh.SFTPOpUnsupported("Der kan ikke laves links her.")
+
+    def link(self, oldpath: bytes, newpath: bytes) -> None:
+        raise asyncssh.SFTPOpUnsupported("Der kan ikke laves links her.")
+
+    def statvfs(self, path: bytes) -> Any:
+        raise asyncssh.SFTPOpUnsupported("Pladsen vises ikke.")
+
+    def fstatvfs(self, file_obj: object) -> Any:
+        raise asyncssh.SFTPOpUnsupported("Pladsen vises ikke.")
+
+    def exit(self) -> None:
+        """Tells OpenSSH's scp that all went well; without it a good copy exits with 1 (security.md, S2)."""
+        self.channel.exit(0)
+
+    def _key(self, place: Place) -> tuple[str, str, str, str]:
+        folder = "/".join(place.parts[:-1])
+        return self._account.name, place.room, folder, place.name
+
+
+def _area(room: str) -> Area:
+    return "proeve" if room == "proeve" else "ind"
+
+
+def _folder(at: datetime) -> SFTPAttrs:
+    return SFTPAttrs(size=0, permissions=_FOLDER, uid=0, gid=0, atime=int(at.timestamp()), mtime=int(at.timestamp()), nlink=2)
+
+
+def _file(size: int, at: datetime, *, writable: bool) -> SFTPAttrs:
+    moment = int(at.astimezone(UTC).timestamp())
+    mode = _WRITE_FILE if writable else _READ_FILE
+    return SFTPAttrs(size=size, permissions=mode, uid=0, gid=0, atime=int(time.time()), mtime=moment, nlink=1)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size // 1_000_000} MB"

@@ -1,0 +1,330 @@
+"""Files dropped by real clients and in a real folder, from the upload to the last receipt."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from io import BytesIO
+from pathlib import Path
+
+import asyncssh
+import pytest
+from pypdf import PdfWriter
+
+from gateway.cli.demo_letter import sample_pdf
+
+CPR = "0101011234"
+
+
+class System:
+    """An administrative system with an account, and a folder for what it hands over."""
+
+    def __init__(self, demo, work: Path) -> None:
+        self.demo, self.work = demo, work
+        self.at = demo.endpoints["sftp"]
+        self.port = str(self.at["port"])
+        self.options = ["-i", self.at["key"], "-o", f"UserKnownHostsFile={self.at['known_hosts']}", "-o", "StrictHostKeyChecking=yes"]
+
+    def pair(self, base: str, *, reference: str | None = None, text: str | None = None, **more) -> list[Path]:
+        """A letter and its sidecar, described to the byte."""
+        document = self.work / f"{base}.pdf"
+        document.write_bytes(sample_pdf(text or base))
+        content = document.read_bytes()
+        sidecar = self.work / f"{base}.meta.json"
+        named = {"fil": document.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        fields = {"modtager": {"type": "cpr", "id": CPR}, "emne": f"Brev {base}", "dokumenter": [named], **more}
+        if reference:
+            fields["forsendelses_id"] = reference
+        sidecar.write_text(json.dumps(fields), encoding="utf-8")
+        return [document, sidecar]
+
+    def sftp(self, *lines: str) -> subprocess.CompletedProcess[str]:
+        command = ["sftp", "-q", "-P", self.port, *self.options, "-b", "-", f"{self.at['user']}@127.0.0.1"]
+        return subprocess.run(command, input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=60, cwd=self.work, check=False)
+
+    def answers(self, base: str) -> dict[str, dict]:
+        """The JSON answers to a drop so far, by their stage."""
+        shown = self.sftp("ls -1 kvittering").stdout.splitlines()
+        names = [line.rpartition("/")[2].strip() for line in shown if f"/{base}." in line and line.strip().endswith(".json")]
+        if not names:
+            return {}
+        self.sftp(*(f'get "kvittering/{name}"' for name in names))
+        found = [json.loads((self.work / name).read_text(encoding="utf-8")) for name in names]
+        return {one["trin"]: one for one in found}
+
+    def wait_for(self, base: str, stage: str, seconds: float = 30) -> dict:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if found := self.answers(base).get(stage):
+                return found
+            time.sleep(0.3)
+        raise AssertionError(f"no {stage} for {base} in {seconds} s; there is {sorted(self.answers(base))}")
+
+    def waiting(self) -> list[str]:
+        return [line.split()[-1] for line in self.sftp("ls -l ind").stdout.splitlines() if line.startswith("-")]
+
+
+@pytest.fixture
+def system(demo, tmp_path):
+    return System(demo, tmp_path)
+
+
+def openssh(system, files):
+    return system.sftp(*(f"put {file.name} ind/" for file in files)).returncode
+
+
+def scp(system, files):
+    command = ["scp", "-q", "-P", system.port, *system.options, *(file.name for file in files), f"{system.at['user']}@127.0.0.1:ind/"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=system.work, check=False)
+    assert done.stderr == ""
+    return done.returncode
+
+
+def lftp(system, files):
+    connect = shlex.join(["ssh", "-a", "-x", "-p", system.port, *system.options])
+    script = f'set sftp:connect-program "{connect}"; open sftp://{system.at["user"]}:@127.0.0.1; cd ind; ' + "; ".join(f"put {file.name}" for file in files)
+    return subprocess.run(["lftp", "-c", script], capture_output=True, timeout=60, cwd=system.work, check=False).returncode
+
+
+def rclone(system, files):
+    config = system.work / "rclone.conf"
+    config.touch()
+    common = ["rclone", "--config", str(config), "--sftp-host", "127.0.0.1", "--sftp-port", system.port, "--sftp-user", system.at["user"], "--sftp-key-file", system.at["key"]]
+    return sum(subprocess.run([*common, "copy", str(file), ":sftp:ind"], capture_output=True, timeout=60, check=False).returncode for file in files)
+
+
+def psftp(system, files):
+    key = system.work / "key.ppk"
+    subprocess.run(["puttygen", system.at["key"], "-o", str(key)], capture_output=True, timeout=60, check=True)
+    known = Path(system.at["known_hosts"]).read_text(encoding="ascii").splitlines()[0].split(maxsplit=1)[1]
+    shown = asyncssh.import_public_key(known).get_fingerprint()
+    lines = "".join(f"put {file.name} ind/{file.name}\n" for file in files) + "quit\n"
+    command = ["psftp", "-P", system.port, "-batch", "-hostkey", shown, "-i", str(key), f"{system.at['user']}@127.0.0.1"]
+    return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60, cwd=system.work, check=False).returncode
+
+
+@pytest.mark.parametrize("client", [openssh, scp, lftp, rclone, psftp], ids=lambda client: client.__name__)
+def test_every_client_drops_a_letter_that_is_completed(system, client):
+    base = f"klient-{client.__name__}"
+    assert client(system, system.pair(base)) == 0
+    end = system.wait_for(base, "slut")
+    assert end["status"] == "completed"
+    (letter,) = end["forsendelser"][0]["breve"]
+    assert (letter["status"], letter["arkiv"], letter["modtager_maskeret"]) == ("completed", "archived", "010101-xxxx")
+    assert set(system.answers(base)) == {"modtaget", "godkendt", "slut"}
+
+
+def test_the_same_drop_again_is_a_dublet_and_another_with_its_number_a_konflikt(system):
+    for file in system.pair("dub", reference="DUB-1"):
+        assert system.sftp(f"put {file.name} ind/").returncode == 0
+    first = system.wait_for("dub", "slut")
+    system.pair("dub2", reference="DUB-1", text="dub", emne="Brev dub")
+    # The same content under another file name is the same letter only if its document is called the same.
+    (system.work / "dub2.pdf").write_bytes((system.work / "dub.pdf").read_bytes())
+    fields = json.loads((system.work / "dub.meta.json").read_text())
+    system.sftp("put dub.pdf ind/", "put dub.meta.json ind/")
+    repeat = _wait(lambda: [drop for drop in system.demo.json("drops", "list")["drops"] if drop["base"].startswith("dub.D-")])[0]
+    assert [item["outcome"] for item in repeat["items"]] == ["duplicate"]
+    told = system.wait_for(repeat["base"], "dublet")
+    assert told["dublet_af"][0]["id"] == first["forsendelser"][0]["id"]
+    (system.work / "dub.meta.json").write_text(json.dumps({**fields, "emne": "Noget andet"}), encoding="utf-8")
+    (system.work / "konflikt.pdf").write_bytes((system.work / "dub.pdf").read_bytes())
+    fields["dokumenter"][0]["fil"] = "konflikt.pdf"
+    (system.work / "konflikt.meta.json").write_text(json.dumps(fields), encoding="utf-8")
+    system.sftp("put konflikt.pdf ind/", "put konflikt.meta.json ind/")
+    refused = system.wait_for("konflikt", "afvist")
+    assert [fault["kode"] for fault in refused["fejl"]] == ["KONFLIKT"]
+
+
+def test_a_rejected_drop_is_mended_in_fejl_and_handed_over_again(system):
+    document, sidecar = system.pair("ret", tilladsvar="måske")
+    system.sftp(f"put {document.name} ind/", f"put {sidecar.name} ind/")
+    refused = system.wait_for("ret", "afvist")
+    (fault,) = refused["fejl"]
+    assert (fault["kode"], fault["felt"], fault["linje"]) == ("FELT_UKENDT", "tilladsvar", 1)
+    day = refused["modtaget"][:10]
+    place = f"fejl/{day}/{refused['ledger_id']}"
+    listed = system.sftp(f"ls -1 {place}").stdout
+    assert {"LAES-MIG.txt", document.name, sidecar.name} <= {line.rpartition("/")[2].strip() for line in listed.splitlines()}
+    fields = json.loads(sidecar.read_text(encoding="utf-8"))
+    sidecar.write_text(json.dumps({**fields, "tilladsvar": "nej"}), encoding="utf-8")
+    assert system.sftp(f"put {sidecar.name} {place}/", f"rename {place}/{sidecar.name} {place}/{sidecar.name}.ret").returncode == 0
+    again = _wait(lambda: [drop for drop in system.demo.json("drops", "list")["drops"] if drop["base"].startswith("ret.D-")])[0]
+    assert system.wait_for(again["base"], "slut")["status"] == "completed"
+
+
+def test_a_killed_upload_is_never_taken_and_may_be_gone_on_with(system):
+    document, sidecar = system.pair("afbrudt")
+    large = PdfWriter()
+    large.add_blank_page(595, 842)
+    large.add_metadata({"/Fyld": "fyld" * 500_000})
+    with BytesIO() as made:
+        large.write(made)
+        whole = made.getvalue()
+    document.write_bytes(whole)
+    fields = json.loads(sidecar.read_text(encoding="utf-8"))
+    fields["dokumenter"][0] |= {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+    sidecar.write_text(json.dumps(fields), encoding="utf-8")
+    command = ["sftp", "-q", "-l", "4000", "-P", system.port, *system.options, "-b", "-", f"{system.at['user']}@127.0.0.1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=system.work, start_new_session=True) as client:
+        assert client.stdin is not None
+        client.stdin.write(f"put {document.name} ind/\n".encode())
+        client.stdin.flush()
+        _wait(lambda: document.name in system.waiting())
+        time.sleep(0.7)
+        os.killpg(client.pid, signal.SIGKILL)
+    assert system.sftp(f"put {sidecar.name} ind/").returncode == 0
+    time.sleep(3)
+    assert not system.answers("afbrudt")
+    assert system.sftp(f"reput {document.name} ind/{document.name}").returncode == 0
+    end = system.wait_for("afbrudt", "slut")
+    assert end["dokumenter"][0]["sha256"] == hashlib.sha256(whole).hexdigest()
+
+
+def test_ctrl_c_in_the_client_closes_a_cut_file_which_is_not_taken(system):
+    document, sidecar = system.pair("ctrlc", text="x")
+    fields = json.loads(sidecar.read_text(encoding="utf-8"))
+    del fields["dokumenter"]
+    sidecar.write_text(json.dumps(fields), encoding="utf-8")
+    content = document.read_bytes()
+    cut = content[: len(content) // 2]
+
+    async def interrupted() -> None:
+        """What OpenSSH's sftp sends when it is interrupted: the file half written, and a CLOSE like any other."""
+        login = {"username": system.at["user"], "client_keys": [system.at["key"]], "known_hosts": system.at["known_hosts"]}
+        async with (
+            asyncssh.connect("127.0.0.1", int(system.port), **login) as connection,
+            connection.start_sftp_client() as client,
+            client.open("ind/ctrlc.pdf", "wb") as file,
+        ):
+            await file.write(cut)
+
+    asyncio.run(interrupted())
+    system.sftp(f"put {sidecar.name} ind/")
+    time.sleep(4)
+    assert not system.answers("ctrlc")
+    assert system.sftp("reput ctrlc.pdf ind/ctrlc.pdf").returncode == 0
+    end = system.wait_for("ctrlc", "slut")
+    assert end["dokumenter"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_temporary_name_counts_when_it_becomes_the_final_one(system):
+    document, sidecar = system.pair("omdoebt")
+    fields = json.loads(sidecar.read_text(encoding="utf-8"))
+    del fields["dokumenter"]
+    sidecar.write_text(json.dumps(fields), encoding="utf-8")
+    system.sftp(f"put {sidecar.name} ind/", f"put {document.name} ind/{document.name}.filepart")
+    assert not system.answers("omdoebt")
+    done = system.sftp(f"rename ind/{document.name}.filepart ind/{document.name}", f"chmod 644 ind/{document.name}")
+    assert done.returncode == 0, done.stderr
+    assert system.wait_for("omdoebt", "slut")["status"] == "completed"
+    assert system.sftp(f"rm ind/{document.name}").returncode != 0
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["symlink /etc/passwd ind/x", "ln ind/a ind/b", "get ../../../etc/passwd", "get /etc/hostname", "mkdir kvittering/x", "put x.txt kvittering/",
+     "put x.txt skabelon/", "put x.txt ../x", "rename ind/a kvittering/a", "mkdir ind/a/b/c", "get ind/..", "rm kvittering/OVERBLIK.csv"],
+)  # fmt: skip
+def test_nothing_outside_the_tree_exists_and_its_rooms_keep_their_rights(system, request_):
+    (system.work / "x.txt").write_text("x")
+    assert system.sftp(request_).returncode != 0
+
+
+def test_a_trial_sends_nothing_and_shows_what_would_be(system):
+    before = system.demo.json("log", "list")["submissions"]
+    for file in system.pair("proev"):
+        system.sftp(f"put {file.name} proeve/")
+    told = system.wait_for("proev", "proeve")
+    (letter,) = told["proeve"]["letters"][0]["letters"]
+    assert (letter["recipient"], letter["reach"], letter["sees"]["emne"]) == ("010101-xxxx", "registered", "Brev proev")
+    assert [action["kind"] for action in letter["actions"]] == ["send", "archive"]
+    assert {one["id"] for one in system.demo.json("log", "list")["submissions"]} == {one["id"] for one in before}
+
+
+def test_ssh_audit_fails_nothing(system):
+    done = subprocess.run(["ssh-audit", "-n", "-p", system.port, "127.0.0.1"], capture_output=True, text=True, timeout=60, check=False)
+    assert "[fail]" not in done.stdout
+    assert "aes256-gcm" in done.stdout
+
+
+def test_three_hundred_silent_connections_keep_nobody_out(system):
+    silent = [socket.create_connection(("127.0.0.1", int(system.port))) for _ in range(300)]
+    try:
+        for file in system.pair("trods-stoej"):
+            assert system.sftp(f"put {file.name} ind/").returncode == 0
+    finally:
+        for one in silent:
+            one.close()
+    assert system.wait_for("trods-stoej", "slut")["status"] == "completed"
+
+
+# ── the watched folder ──────────────────────────────────────────────────────
+
+
+def test_a_folder_takes_a_pair_answers_it_and_leaves_the_originals_in_arkiv(system):
+    root = Path(system.demo.endpoints["folder"]["path"])
+    for file in system.pair("mappe"):
+        (root / "ind" / file.name).write_bytes(file.read_bytes())
+    answer = root / "kvittering" / "mappe.3-slut.json"
+    _wait(answer.exists)
+    assert json.loads(answer.read_text(encoding="utf-8"))["status"] == "completed"
+    assert not any(file.name.startswith("mappe") for file in (root / "ind").iterdir())
+    assert len(list((root / "arkiv").rglob("mappe.*"))) == 2
+
+
+def test_a_link_in_the_folder_is_not_followed_and_a_pipe_not_opened(system):
+    root = Path(system.demo.endpoints["folder"]["path"])
+    (root / "ind" / "link.pdf").symlink_to("/etc/hostname")
+    os.mkfifo(root / "ind" / "pibe.pdf")
+    for file in system.pair("efter-link"):
+        (root / "ind" / file.name).write_bytes(file.read_bytes())
+    _wait((root / "kvittering" / "efter-link.3-slut.json").exists)
+    assert (root / "ind" / "link.pdf").is_symlink()
+
+
+def test_a_share_that_goes_away_and_comes_back_is_not_all_new(system):
+    root = Path(system.demo.endpoints["folder"]["path"])
+    away = root.with_name("mappe-vaek")
+    _wait((root / ".digitalpost-gateway").exists)
+    root.rename(away)
+    root.mkdir()  # an empty place, as an unmounted share leaves it
+    _wait(lambda: any(one["share"] == "lost" for one in system.demo.json("drops", "health")["accounts"]))
+    assert list(root.iterdir()) == []
+    before = len(system.demo.json("drops", "list", "--account", "demo-mappe")["drops"])
+    root.rmdir()
+    away.rename(root)
+    _wait(lambda: all(one["share"] != "lost" for one in system.demo.json("drops", "health")["accounts"]))
+    time.sleep(2)
+    assert len(system.demo.json("drops", "list", "--account", "demo-mappe")["drops"]) == before
+
+
+def test_a_rejected_drop_of_the_folder_is_mended_there(system):
+    root = Path(system.demo.endpoints["folder"]["path"])
+    document, sidecar = system.pair("skaev", tilladsvar="måske")
+    for file in (document, sidecar):
+        (root / "ind" / file.name).write_bytes(file.read_bytes())
+    (place,) = _wait(lambda: [folder for folder in (root / "fejl").glob("*/D-*") if (folder / sidecar.name).exists() and (folder / "LAES-MIG.txt").exists()])
+    _wait((root / "kvittering" / "skaev.2-afvist.json").exists)
+    mended = place / f"{sidecar.name}.ret"
+    fields = json.loads(sidecar.read_text(encoding="utf-8"))
+    (place / sidecar.name).write_text(json.dumps({**fields, "tilladsvar": "ja"}), encoding="utf-8")
+    (place / sidecar.name).rename(mended)
+    _wait(lambda: list((root / "kvittering").glob("skaev.D-*.3-slut.json")))
+    assert not place.exists()
+
+
+def _wait(look, seconds: float = 40):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := look():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds} s")
