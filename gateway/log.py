@@ -105,6 +105,11 @@ def upload_cut(*, account: str, size_bytes: int) -> None:
     _log.warning("upload_cut", account=account, size_bytes=size_bytes)
 
 
+def beginning_lost(*, account: str, code: str) -> None:
+    """What came of a cut upload could not be kept; its client, who was never told yes, gets no receipt either."""
+    _log.error("beginning_lost", account=account, code=code)
+
+
 def arrivals_late(*, account: str, last: str) -> None:
     """Alarm: an account that drops regularly has been quiet for longer than it ever is."""
     _log.error("arrivals_late", account=account, last=last)

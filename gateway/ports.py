@@ -91,6 +91,9 @@ class BlobUpload(Protocol):
     def commit(self) -> Blob:
         """As ``BlobWriter.commit``."""
 
+    def commit_beginning(self) -> Blob:
+        """As ``commit``, without what lies behind the first hole."""
+
     def abort(self) -> None:
         """Forget the bytes; may be called at any time."""
 
@@ -550,7 +553,8 @@ class Drops(Protocol):
     """What we remember of drops; rules as for ``Ledger``."""
 
     def keep_files(self, files: Sequence[NewFile]) -> list[KeptFile]:
-        """Write all *files* in one commit; one that was seen at its share before is not written again.
+        """Write all *files* in one commit; one that was seen at its share before is not written again. A
+        beginning that was cut is withdrawn when a file comes under its name.
         Raises LedgerUnavailable, DiskFull: nothing was written.
         """
 
@@ -599,6 +603,9 @@ class Drops(Protocol):
 
     def stale_files(self, before: datetime) -> list[DroppedFile]:
         """Files completed before then under a name that was to change, and never did."""
+
+    def cut_files(self) -> list[DroppedFile]:
+        """Beginnings of files whose connection was lost, and that nobody has gone on with yet."""
 
     def rejected_files(self, account: str, since: datetime) -> list[tuple[SeenFile, datetime]]:
         """Originals of rejected drops, with mended ones after those they replace; and when each drop came."""

@@ -10,9 +10,9 @@ from gateway.model.submission import Blob, aware, new_id
 
 Area = Literal["ind", "proeve"]
 """Where a file was dropped: to be sent, or only to be tried."""
-How = Literal["close", "rename", "scan", "again"]
+How = Literal["close", "rename", "scan", "again", "cut"]
 """What completed a file: the client's CLOSE, its rename to the final name, two equal looks at a share, or a
-mended file that is handed over once more."""
+mended file that is handed over once more. ``cut``: nothing did; the connection was lost, and this is its beginning."""
 Readiness = Literal["sidecar", "close", "marker", "manifest", "stable"]
 DropChannel = Literal["sftp", "folder"]
 DropState = Literal["received", "rejected", "accepted", "done"]
@@ -80,6 +80,8 @@ class DropManner:
     """How long a file must have been left alone, where nothing else says that it is whole."""
     by_folder: bool = False
     """A folder in the area is one drop; complete with its manifest or marker."""
+    resume: timedelta = timedelta(0)
+    """How long a client may go on with an upload that was cut, before it is told that the file was not taken."""
     flow: str = "default"
     lenient: bool = False
     charset: str | None = None

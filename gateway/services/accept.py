@@ -149,7 +149,7 @@ class FileCommit(Many[NewFile, KeptFile]):
 
 
 def _say_dropped(file: NewFile, kept: KeptFile) -> None:
-    if not kept.known:
+    if not kept.known and file.how != "cut":
         log.dropped(file=kept.id, account=file.account, channel=file.channel, size_bytes=file.blob.size_bytes)
 
 

@@ -95,19 +95,25 @@ class Gather:
         for file in files:
             by_account[file.account].append(file)
         manners = self._manners()
-        done = self._refuse_stale()
+        done = self._refuse_unfinished(manners)
         for account, mine in by_account.items():
             done += self._gather(mine, manners.get(account) or _plain(mine[0]))
         # Only now: what failed on the way is looked at again at the next call.
         self._mark = mark
         return done
 
-    def _refuse_stale(self) -> int:
-        """Files whose client never gave them their final name: it was cut off, and is told so."""
+    def _refuse_unfinished(self, manners: Mapping[str, DropManner]) -> int:
+        """Files that were cut and not gone on with in time, or never got their final name: their client is told."""
         now = self._clock.now()
-        stale = self._drops.stale_files(now - STALE_AFTER)
+        refused = self._drops.stale_files(now - STALE_AFTER)
+        for file in self._drops.cut_files():
+            until = file.at + (manners.get(file.account) or _plain(file)).resume
+            if until <= now:
+                refused.append(file)
+            elif self._until is not None:
+                self._until = min(self._until, until)
         done = 0
-        for file in stale:
+        for file in refused:
             fault = Fault(error=UploadCut(), file=file.name)
             drop = NewDrop(account=file.account, channel=file.channel, area=file.area, folder=file.folder, base=_base(stem(file.name)),
                            kind="document", file_ids=[file.id], faults=told([fault]), trial=False)  # fmt: skip

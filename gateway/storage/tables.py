@@ -43,7 +43,7 @@ HELD = text("state = 'held'")
 HELD_OR_FAILED = text("state IN ('held', 'failed')")
 OPEN_OR_WAITING = text("state IN ('open', 'waiting')")
 RELEASED = text("verb = 'release'")
-UNTAKEN = text("state IN ('waiting', 'temporary', 'standard')")
+UNTAKEN = text("state IN ('waiting', 'temporary', 'standard', 'cut')")
 LIES = text("lies")
 UNWRITTEN = text("NOT written")
 
@@ -290,7 +290,7 @@ drop_files = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("how", String(8), nullable=False),
     Column("at", Utc, nullable=False),
-    Column("state", String(12), nullable=False),  # waiting, temporary (a name that is still to change), taken, withdrawn, standard
+    Column("state", String(12), nullable=False),  # waiting, temporary (a name that is still to change), cut, taken, withdrawn, standard
     Column("drop_id", String(32), ForeignKey("drops.id"), index=True),
     Column("note", Words, nullable=False),  # what was guessed about its name
     Column("mark", String(200), nullable=False),  # of a share: what makes it the same file, seen again

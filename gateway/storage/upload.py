@@ -74,6 +74,13 @@ class LocalUpload:
             self.abort()
         return Blob(digest, size)
 
+    def commit_beginning(self) -> Blob:
+        assert self._handle is not None, "committed after commit or abort"
+        with answering():
+            os.ftruncate(self._handle, self._whole_to)
+        self._beyond = []
+        return self.commit()
+
     def abort(self) -> None:
         if self._handle is None:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from gateway.config import Settings
 from gateway.config.settings import Flow
@@ -97,7 +98,8 @@ def drop_manners(settings: Settings) -> dict[str, DropManner]:
             account.name: DropManner(
                 account=account.name, channel="sftp", readiness=account.readiness, sidecar=account.sidecar,
                 by_folder=account.by_folder, flow=account.flow, lenient=account.lenient, charset=account.charset,
-                receipt_addresses=account.receipt_addresses, **waits,
+                receipt_addresses=account.receipt_addresses,
+                resume=drops.resume if account.resume else timedelta(0), **waits,
             )
             for account in accounts
         },

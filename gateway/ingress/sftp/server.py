@@ -30,6 +30,8 @@ MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
 SIGNATURES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256")
 BANNER = "digitalpost-gateway"
 DISK_THREADS = 8
+CUTS_MAY_TAKE = 40
+"""Twentieths of a second that a stop waits for what it cut to be written down."""
 LOGIN_THREADS = 2
 ALIVE_QUESTIONS = 3
 MOST_WRONG_PASSWORDS = 3
@@ -64,7 +66,7 @@ class SftpServer:
         self.logins = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="sftp-login")
         self._disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="sftp-disk")
         self.shared = Shared(
-            drops=drops, intake=intake, vault=vault, shelf=Shelf(settings.drops.resume, now), settings=settings.drops,
+            drops=drops, intake=intake, vault=vault, shelf=Shelf(), settings=settings.drops,
             spare=int(settings.storage.spare), handles=self.limits.handles, overview=overview, templates=templates,
             disk=self._disk, now=now,
         )  # fmt: skip
@@ -114,6 +116,10 @@ class SftpServer:
         for connection in list(self.connections):
             connection.close()
         await asyncio.gather(*(connection.wait_closed() for connection in list(self.connections)), return_exceptions=True)
+        for _ in range(CUTS_MAY_TAKE):
+            if not self.shared.shelf.under_way:
+                break
+            await asyncio.sleep(0.05)
         self.shared.shelf.abort_all()
         await asyncio.get_running_loop().run_in_executor(None, self._disk.shutdown)
         self.logins.shutdown(cancel_futures=True)

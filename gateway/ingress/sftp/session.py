@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import asyncssh
 from asyncssh import FXF_APPEND, FXF_CREAT, FXF_EXCL, FXF_TRUNC, FXF_WRITE, SFTPAttrs, SFTPName
@@ -28,6 +28,7 @@ from gateway.ingress.sftp.shelf import Shelf, Upload
 from gateway.ingress.sftp.tree import GUESSED, ROOMS, Place, place_of
 from gateway.model.danish_time import local
 from gateway.model.drop import Area, NewFile
+from gateway.model.submission import Blob
 from gateway.ports import DropIntake, Drops, SeenFile, Vault
 
 T = TypeVar("T")
@@ -107,15 +108,13 @@ class Session(asyncssh.SFTPServer):
         key = self._key(place)
         if pflags & FXF_EXCL and await self._find(place) is not None:
             raise asyncssh.SFTPFailure("Der er allerede en fil med det navn.")
-        if not pflags & FXF_CREAT and await self._find(place) is None and key not in self._shared.shelf.cut:
+        if not pflags & FXF_CREAT and await self._find(place) is None:
             raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
         await self._has_room()
         begun = None
-        if pflags & FXF_TRUNC:
-            self._shared.shelf.forget(key)
-        elif self._account.resume:
-            begun = self._shared.shelf.go_on(key) or await self._go_on_from(place, key)
-        elif pflags & FXF_APPEND:
+        if not pflags & FXF_TRUNC and self._account.resume:
+            begun = await self._go_on_from(place, key)
+        elif pflags & FXF_APPEND and not pflags & FXF_TRUNC:
             raise asyncssh.SFTPOpUnsupported("Denne konto kan ikke fortsætte en afbrudt fil. Læg hele filen op igen.")
         if begun is not None:
             begun.append = bool(pflags & FXF_APPEND)
@@ -124,9 +123,9 @@ class Session(asyncssh.SFTPServer):
         return self._shared.shelf.begin(Upload(key, upload, bool(pflags & FXF_APPEND), self._shared.now(), place.guessed))
 
     async def _go_on_from(self, place: Place, key: tuple[str, str, str, str]) -> Upload | None:
-        """A file that was closed and waits is gone on with: its bytes are the beginning of a new one."""
+        """A file that was cut, or closed and waits, is gone on with: its bytes are the beginning of a new one."""
         found = await self._find(place)
-        if not isinstance(found, SeenFile) or found.state not in ("waiting", "temporary"):
+        if not isinstance(found, SeenFile) or found.state not in ("waiting", "temporary", "cut"):
             return None
         blob = found.blob
         upload = await self._ours(self._disk(lambda: self._shared.vault.upload(blob)))
@@ -167,12 +166,15 @@ class Session(asyncssh.SFTPServer):
         return file_obj.bytes.read_at(offset, size)
 
     async def close(self, file_obj: object) -> None:
-        """A client's own CLOSE takes the file; what a lost connection leaves open is only kept (sidecar.md, D5 1)."""
+        """A client's own CLOSE takes the file; of what a lost connection leaves open the beginning is kept
+        (sidecar.md, D5 1), to be gone on with, or for the receipt that says it was not taken.
+        """
         self._open_files -= 1
         if not isinstance(file_obj, Upload):
             return
         if not closed_by_client():
-            self._cut(file_obj)
+            self._shared.shelf.cut(file_obj)
+            await self._keep_beginning(file_obj)
             return
         self._shared.shelf.end(file_obj)
         try:
@@ -180,13 +182,27 @@ class Session(asyncssh.SFTPServer):
         finally:
             await self._disk(file_obj.bytes.abort)
 
-    def _cut(self, upload: Upload) -> None:
+    async def _keep_beginning(self, upload: Upload) -> None:
+        """Nobody waits for the answer: what fails here is in the log, and the client was never told yes."""
         log.upload_cut(account=self._account.name, size_bytes=upload.bytes.size_bytes)
-        if upload.failed or upload.bytes.size_bytes == 0 or is_junk(upload.key[3]):
+        _, room, _, name = upload.key
+        try:
+            if upload.failed or is_junk(name) or room == "fejl":
+                return
+            blob = await self._disk(upload.bytes.commit_beginning)
+            await self._shared.intake.accept(self._new_file(upload, blob, how="cut"))
+        except GatewayError as error:
+            log.beginning_lost(account=self._account.name, code=error.code)
+        finally:
+            await self._disk(upload.bytes.abort)
             self._shared.shelf.end(upload)
-            upload.bytes.abort()
-            return
-        self._shared.shelf.keep(upload)
+
+    def _new_file(self, upload: Upload, blob: Blob, *, how: Literal["close", "cut"]) -> NewFile:
+        _, room, folder, name = upload.key
+        return NewFile(
+            account=self._account.name, channel="sftp", area=_area(room), folder=folder, name=name, blob=blob,
+            how=how, at=self._shared.now(), note=GUESSED if upload.guessed else "",
+        )  # fmt: skip
 
     async def _take(self, upload: Upload) -> None:
         """Durable and written down before the client is told so."""
@@ -204,11 +220,7 @@ class Session(asyncssh.SFTPServer):
             if not await self._disk(lambda: self._shared.drops.mend_file(self._account.name, drop_id, name, blob)):
                 raise asyncssh.SFTPNoSuchFile("Den afviste aflevering findes ikke mere.")
             return
-        file = NewFile(
-            account=self._account.name, channel="sftp", area=_area(room), folder=folder, name=name, blob=blob,
-            how="close", at=self._shared.now(), note=GUESSED if upload.guessed else "",
-        )  # fmt: skip
-        await self._ours(self._shared.intake.accept(file))
+        await self._ours(self._shared.intake.accept(self._new_file(upload, blob, how="close")))
         if upload.continues is not None:
             old = upload.continues
             await self._disk(lambda: self._shared.drops.supersede_file(old))
@@ -297,6 +309,7 @@ class Session(asyncssh.SFTPServer):
         if not place.is_area or not 1 <= len(place.parts) <= 2:
             return None
         key = self._key(place)
+        await self._shared.shelf.settled(key)
         unfinished = [one for one in self._shared.shelf.seen(self._account.name, place.room) if one.key == key]
         if unfinished:
             return unfinished[-1]
@@ -412,10 +425,10 @@ class Session(asyncssh.SFTPServer):
         if old.parts == new.parts:
             return
         there = await self._find(new)
-        if isinstance(there, Upload) or (there is not None and there.state != "taken"):
+        if isinstance(there, Upload) or (there is not None and there.state not in ("taken", "cut")):
             raise asyncssh.SFTPFailure("Der er allerede en fil med det navn, som venter.")
         found = await self._find(old)
-        if isinstance(found, Upload):
+        if isinstance(found, Upload) or (found is not None and found.state == "cut"):
             raise asyncssh.SFTPFailure("Filen er ikke lukket endnu eller blev afbrudt; den kan ikke skifte navn.")
         if is_junk(new.name):
             raise asyncssh.SFTPFailure("Ugyldigt filnavn: det er et navn, som filer ikke tages ind under.")
@@ -438,12 +451,11 @@ class Session(asyncssh.SFTPServer):
             raise asyncssh.SFTPNoSuchFile("Den afviste aflevering findes ikke mere.")
 
     async def remove(self, path: bytes) -> None:
-        """What waits may be taken back; what is taken may not (sidecar.md, D5 8)."""
+        """What waits or was cut may be taken back; what is taken may not (sidecar.md, D5 8)."""
         place = place_of(path)
         if not place.is_area or not 1 <= len(place.parts) <= 2:
             raise asyncssh.SFTPPermissionDenied("Her kan intet slettes; filerne forsvinder efter 30 dage.")
-        if self._shared.shelf.forget(self._key(place)):
-            return
+        await self._shared.shelf.settled(self._key(place))
         area = _area(place.room)
         end = await self._ours(self._disk(lambda: self._shared.drops.withdraw_file(self._account.name, area, place.folder, place.name)))
         if end == "taken":

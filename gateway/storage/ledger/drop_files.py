@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ class DropFiles(Part):
             known = _lying(tx, {(row["account"], row["mark"]) for row in rows if row["lies"]})
             kept: list[KeptFile] = []
             fresh = [row for row in rows if (row["account"], row["mark"]) not in known]
+            _no_longer_cut(tx, fresh)
             made = iter(_insert(tx, fresh))
             for row in rows:
                 seen = known.get((row["account"], row["mark"]))
@@ -49,6 +50,7 @@ class DropFiles(Part):
             ).scalar_one_or_none()
             if found is None:
                 return False
+            _no_longer_cut(tx, [{"account": account, "area": area, "folder": folder, "name": new}])
             written = {"name": new, "how": "rename", "at": tx.now, "state": _state_of(new)}
             tx.run(update(t.drop_files).where(_f.id == found).values(**written))
             return True
@@ -85,6 +87,12 @@ class DropFiles(Part):
         """See ``ports.Drops.stale_files``."""
         with self._database.read() as connection:
             return [_dropped(row) for row in connection.execute(select(t.drop_files).where(_UNTAKEN, _f.state == "temporary", _f.at < before).order_by(_f.id)).mappings()]
+
+    def cut_files(self) -> list[DroppedFile]:
+        """See ``ports.Drops.cut_files``."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(t.drop_files).where(_UNTAKEN, _f.state == "cut").order_by(_f.id)).mappings()
+            return [_dropped(row) for row in rows]
 
     def waiting_mark(self) -> object:
         """See ``ports.Drops.waiting_mark``."""
@@ -239,6 +247,18 @@ def _lying(tx: Tx, marks: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     return {(row.account, row.mark): row.id for row in rows if (row.account, row.mark) in marks}
 
 
+def _no_longer_cut(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """A beginning that was cut makes way for what comes under its name."""
+    named = {_name_of(row) for row in rows}
+    cut = tx.run(select(_f.id, _f.account, _f.area, _f.folder, _f.name).where(_UNTAKEN, _f.state == "cut")).mappings().all()
+    if replaced := [row["id"] for row in cut if _name_of(row) in named]:
+        tx.run(update(t.drop_files).where(_f.id.in_(replaced), _f.state == "cut").values(state="withdrawn"))
+
+
+def _name_of(row: Row | Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["account"], row["area"], row["folder"], row["name"]
+
+
 def _insert(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[int]:
     """The ids of *rows*, in order."""
     return list(tx.run(_NEW, list(rows)).scalars()) if rows else []
@@ -255,7 +275,7 @@ def _row(file: NewFile) -> dict[str, Any]:
         "size_bytes": file.blob.size_bytes,
         "how": file.how,
         "at": file.at,
-        "state": _state_of(file.name),
+        "state": "cut" if file.how == "cut" else _state_of(file.name),
         "drop_id": None,
         "note": file.note,
         "mark": file.mark,

@@ -49,7 +49,7 @@ class Dropping(Accepting):
         return kept
 
     def _keep(self, tx: Tx, drop: NewDrop) -> str | None:
-        still = select(_f.id).where(_f.id.in_(drop.file_ids), _f.state.in_(("waiting", "temporary"))).with_for_update()
+        still = select(_f.id).where(_f.id.in_(drop.file_ids), _f.state.in_(("waiting", "temporary", "cut"))).with_for_update()
         if len(tx.run(still).all()) != len(set(drop.file_ids)):
             return None
         drop_id = new_drop_id(tx.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -55,7 +55,7 @@ def hours():
 @pytest.fixture
 def gather(ledger, vault, hours):
     drops = Flaky(ledger)
-    manner = DropManner(account="studie", channel="sftp")
+    manner = DropManner(account="studie", channel="sftp", resume=timedelta(minutes=5))
     return Gather(drops, vault, Here(), hours, manners=lambda: {"studie": manner}, rules=lambda: RULES, trier=None)
 
 
@@ -97,6 +97,28 @@ def test_a_file_that_keeps_its_temporary_name_is_refused_although_nothing_else_c
     assert gather.work() == 1
     (found,) = ledger.list_drops()
     assert [fault["kode"] for fault in found["faults"]] == ["UPLOAD_AFBRUDT"]
+
+
+def test_a_file_that_was_cut_is_no_letter_and_is_refused_when_nobody_goes_on_with_it(gather, drop, hours, ledger):
+    drop("brev.pdf", how="cut")
+    assert gather.work() == 0
+    hours.at += timedelta(minutes=5)
+    assert gather.work() == 1
+    (found,) = ledger.list_drops()
+    assert [fault["kode"] for fault in found["faults"]] == ["UPLOAD_AFBRUDT"]
+    assert ledger.list_submissions() == []
+
+
+def test_a_file_that_was_cut_makes_way_for_the_whole_one(gather, drop, hours, ledger):
+    drop("brev.pdf", b"%PDF-1.7 and no more", how="cut")
+    drop("brev.meta.json", SIDECAR)
+    assert gather.work() == 0
+    drop("brev.pdf")
+    assert gather.work() == 1
+    hours.at += timedelta(hours=1)
+    assert gather.work() == 0
+    assert [one["state"] for one in ledger.list_drops()] == ["received"]
+    assert len(ledger.list_submissions()) == 1
 
 
 def test_defaults_count_for_what_comes_with_them_and_after(gather, drop, ledger):

@@ -77,6 +77,31 @@ def test_the_same_file_of_a_share_seen_again_is_not_written_again(open_again):
     assert not new.known
 
 
+def test_a_beginning_that_was_cut_waits_for_nothing_and_makes_way_for_its_name(ledger):
+    (cut,) = ledger.keep_files([new_file(how="cut")])
+    assert ledger.waiting_files() == []
+    assert [file.id for file in ledger.cut_files()] == [cut.id]
+    assert ledger.waiting_room("studie") == (1, 9)
+    ledger.keep_files([new_file(name="andet.pdf"), new_file(folder="under")])
+    assert [file.id for file in ledger.cut_files()] == [cut.id], "another name, or another folder"
+    assert not ledger.rename_file("studie", "ind", "", "brev.pdf", "nyt.pdf")
+    ledger.keep_files([new_file(digest="b" * 64)])
+    assert ledger.cut_files() == []
+
+
+def test_a_file_that_gets_the_name_of_one_that_was_cut_takes_its_place(ledger):
+    ledger.keep_files([new_file(how="cut"), new_file(name="brev.pdf.part")])
+    assert ledger.rename_file("studie", "ind", "", "brev.pdf.part", "brev.pdf")
+    assert ledger.cut_files() == []
+    assert [file.name for file in ledger.waiting_files()] == ["brev.pdf"]
+
+
+def test_a_beginning_that_was_cut_can_be_taken_back(ledger):
+    ledger.keep_files([new_file(how="cut")])
+    assert ledger.withdraw_file("studie", "ind", "", "brev.pdf") == "withdrawn"
+    assert ledger.cut_files() == []
+
+
 def test_a_temporary_name_waits_for_the_final_one(ledger):
     ledger.keep_files([new_file("brev.pdf.filepart")])
     assert ledger.waiting_files() == []

@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 _DUE = "due_at IS NOT NULL"
-_WAITING = "state IN ('waiting', 'temporary', 'standard')"
+_WAITING = "state IN ('waiting', 'temporary', 'standard', 'cut')"
 _LIES = "lies"
 _UNWRITTEN = "NOT written"
 
