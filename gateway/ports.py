@@ -91,6 +91,9 @@ class BlobUpload(Protocol):
     def commit(self) -> Blob:
         """As ``BlobWriter.commit``."""
 
+    def truncate(self, size_bytes: int) -> None:
+        """Forget what lies behind *size_bytes*; there is at least that much."""
+
     def commit_beginning(self) -> Blob:
         """As ``commit``, without what lies behind the first hole."""
 

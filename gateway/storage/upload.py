@@ -74,11 +74,19 @@ class LocalUpload:
             self.abort()
         return Blob(digest, size)
 
-    def commit_beginning(self) -> Blob:
-        assert self._handle is not None, "committed after commit or abort"
+    def truncate(self, size_bytes: int) -> None:
+        assert self._handle is not None, "truncated after commit or abort"
         with answering():
-            os.ftruncate(self._handle, self._whole_to)
-        self._beyond = []
+            os.ftruncate(self._handle, size_bytes)
+        self._whole_to = min(self._whole_to, size_bytes)
+        self._beyond = [(begin, min(end, size_bytes)) for begin, end in self._beyond if begin < size_bytes]
+        if size_bytes == 0:
+            self._hash, self._hashed = hashlib.sha256(), 0
+        elif size_bytes < self._hashed:
+            self._hashed = -1
+
+    def commit_beginning(self) -> Blob:
+        self.truncate(self._whole_to)
         return self.commit()
 
     def abort(self) -> None:

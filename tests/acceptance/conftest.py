@@ -142,6 +142,29 @@ def start_demo() -> Iterator[Callable[[Path], Demo]]:
             demo.stop()
 
 
+@pytest.fixture(scope="module")
+def start_demo_with(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Callable[[str], str]], Demo]]:
+    """Starts a demo whose gateway.toml was changed by its owner; ended with the module."""
+    started: list[Demo] = []
+
+    def start(change: Callable[[str], str]) -> Demo:
+        home = tmp_path_factory.mktemp("demo") / "home"
+        made = _start_demo(home)
+        assert made.stop() == 0
+        file = home / "gateway.toml"
+        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+        (home / "endpoints.json").unlink(missing_ok=True)
+        started.append(_start_demo(home))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.stop()
+
+
 CONFIG = """
 environment = "test"
 lease = "1.5 s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -75,9 +74,9 @@ class Asked:
 
 def control_of(name: str) -> Control | None:
     """What kind of control file is called *name*; None: it is a document. ``plain`` is only known by its content."""
-    plain = unicodedata.normalize("NFC", name)
+    # As it was written, composed or not: the answers are named after it.
     for kind, pattern in _BY_NAME:
-        found = pattern.fullmatch(plain)
+        found = pattern.fullmatch(name)
         if found:
             parts = found.groupdict()
             return Control(kind, parts.get("base") or "", _FORMATS.get((parts.get("ext") or "").lower(), "xml"))

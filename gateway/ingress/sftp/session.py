@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _FOLDER, _WRITE_FILE, _READ_FILE = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o600, stat.S_IFREG | 0o400
 _RETRY = ".ret"
+SILENT_FOR = 20
+"""Tenths of a second without a byte, after which another connection may go on with a file."""
 _KEPT = timedelta(days=30)
 _LATER = "Ikke modtaget: noget mangler hos os lige nu. Prøv igen om lidt."
 
@@ -111,25 +113,46 @@ class Session(asyncssh.SFTPServer):
         if not pflags & FXF_CREAT and await self._find(place) is None:
             raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
         await self._has_room()
-        begun = None
+        append = bool(pflags & FXF_APPEND)
+        before = None
         if not pflags & FXF_TRUNC and self._account.resume:
-            begun = await self._go_on_from(place, key)
-        elif pflags & FXF_APPEND and not pflags & FXF_TRUNC:
+            before = await self._before(place, append=append)
+        elif append and not pflags & FXF_TRUNC:
             raise asyncssh.SFTPOpUnsupported("Denne konto kan ikke fortsætte en afbrudt fil. Læg hele filen op igen.")
-        if begun is not None:
-            begun.append = bool(pflags & FXF_APPEND)
-            return begun
-        upload = await self._ours(self._disk(self._shared.vault.upload))
-        return self._shared.shelf.begin(Upload(key, upload, bool(pflags & FXF_APPEND), self._shared.now(), place.guessed))
+        begins_with = before.blob if before is not None else None
+        upload = await self._ours(self._disk(lambda: self._shared.vault.upload(begins_with)))
+        continues = before.id if before is not None else None
+        return self._shared.shelf.begin(Upload(key, upload, append, self._shared.now(), place.guessed, continues=continues))
 
-    async def _go_on_from(self, place: Place, key: tuple[str, str, str, str]) -> Upload | None:
-        """A file that was cut, or closed and waits, is gone on with: its bytes are the beginning of a new one."""
+    async def _before(self, place: Place, *, append: bool) -> SeenFile | None:
+        """A file that was cut, or closed and waits: what is written now may go on with it.
+
+        Raises:
+            SFTPFailure: the client means to append to a file that can no longer be gone on with; what it
+                wrote would be an end without its beginning.
+        """
         found = await self._find(place)
-        if not isinstance(found, SeenFile) or found.state not in ("waiting", "temporary", "cut"):
-            return None
-        blob = found.blob
-        upload = await self._ours(self._disk(lambda: self._shared.vault.upload(blob)))
-        return self._shared.shelf.begin(Upload(key, upload, False, self._shared.now(), place.guessed, continues=found.id))
+        if isinstance(found, Upload):
+            found = await self._taken_over(found, place)
+        if isinstance(found, SeenFile) and found.state in ("waiting", "temporary", "cut"):
+            return found
+        if append and found is not None:
+            raise asyncssh.SFTPFailure("Filen kan ikke fortsættes: den er taget ind, eller en anden forbindelse skriver den. Læg hele filen op igen.")
+        return None
+
+    async def _taken_over(self, upload: Upload, place: Place) -> SeenFile | Upload | None:
+        """What there is once *upload* is done, or is cut because nothing has come for a while: most likely the
+        client lost its connection, and came back before we saw the end of the first.
+        """
+        for _ in range(SILENT_FOR):
+            size = upload.bytes.size_bytes
+            await asyncio.sleep(0.1)
+            if id(upload) not in self._shared.shelf.under_way or upload.bytes.size_bytes != size:
+                return await self._find(place)
+        self._shared.shelf.cut(upload)
+        upload.failed = "En anden forbindelse er gået videre med filen."
+        await self._keep_beginning(upload)
+        return await self._find(place)
 
     async def _has_room(self) -> None:
         shared = self._shared
@@ -142,12 +165,23 @@ class Session(asyncssh.SFTPServer):
             raise asyncssh.SFTPFailure("Ikke modtaget: disken er ved at være fuld hos os. Prøv igen senere.")
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
-        """See asyncssh. In the event loop: the bytes go to the page cache."""
+        """See asyncssh. In the event loop: the bytes go to the page cache.
+
+        Who begins at the beginning does not go on with anything, although OpenSSH's scp opens a file as if it did:
+        nothing of what was there before may stand behind a shorter letter.
+        """
         if not isinstance(file_obj, Upload):
             raise asyncssh.SFTPPermissionDenied("Filen er åbnet til læsning.")
         if file_obj.failed:
             raise asyncssh.SFTPFailure(file_obj.failed)
-        at = file_obj.bytes.size_bytes if file_obj.append and offset != file_obj.bytes.size_bytes else offset
+        if not file_obj.written:
+            file_obj.written = True
+            if offset == 0 and not file_obj.append:
+                file_obj.bytes.truncate(0)
+                file_obj.continues = None
+        # Who appends may say 0 each time (asyncssh), or where it believes the end to be (OpenSSH, curl): behind
+        # the end is a hole, and is refused as one.
+        at = max(offset, file_obj.bytes.size_bytes) if file_obj.append else offset
         if at + len(data) > self._shared.settings.file:
             file_obj.failed = f"Filen er over grænsen på {_megabytes(self._shared.settings.file)}."
             raise asyncssh.SFTPFailure(file_obj.failed)
@@ -173,6 +207,11 @@ class Session(asyncssh.SFTPServer):
         if not isinstance(file_obj, Upload):
             return
         if not closed_by_client():
+            log.upload_cut(account=self._account.name, size_bytes=file_obj.bytes.size_bytes)
+            if file_obj.failed:
+                self._shared.shelf.end(file_obj)
+                file_obj.bytes.abort()
+                return
             self._shared.shelf.cut(file_obj)
             await self._keep_beginning(file_obj)
             return
@@ -184,11 +223,13 @@ class Session(asyncssh.SFTPServer):
 
     async def _keep_beginning(self, upload: Upload) -> None:
         """Nobody waits for the answer: what fails here is in the log, and the client was never told yes."""
-        log.upload_cut(account=self._account.name, size_bytes=upload.bytes.size_bytes)
-        _, room, _, name = upload.key
+        _, room, folder, name = upload.key
         try:
-            if upload.failed or is_junk(name) or room == "fejl":
+            if is_junk(name) or room == "fejl":
                 return
+            newer = await self._newest(Place("proeve" if room == "proeve" else "ind", (folder, name) if folder else (name,)))
+            if newer is not upload and newer is not None and _moment(newer) > upload.began:
+                return  # the client did not wait for us, and began again
             blob = await self._disk(upload.bytes.commit_beginning)
             await self._shared.intake.accept(self._new_file(upload, blob, how="cut"))
         except GatewayError as error:
@@ -308,16 +349,18 @@ class Session(asyncssh.SFTPServer):
         """The newest file of that name: under way, cut, waiting, or taken a moment ago."""
         if not place.is_area or not 1 <= len(place.parts) <= 2:
             return None
+        await self._shared.shelf.settled(self._key(place))
+        return await self._newest(place)
+
+    async def _newest(self, place: Place) -> SeenFile | Upload | None:
         key = self._key(place)
-        await self._shared.shelf.settled(key)
         unfinished = [one for one in self._shared.shelf.seen(self._account.name, place.room) if one.key == key]
-        if unfinished:
-            return unfinished[-1]
         since = self._shared.now() - self._shared.settings.visible
         found = await self._disk(
             lambda: self._shared.drops.seen_files(self._account.name, _area(place.room), since, folder=place.folder, name=place.name)
         )
-        return found[-1] if found else None
+        both: list[SeenFile | Upload] = [*found, *unfinished]
+        return max(both, key=_moment, default=None)
 
     async def _list(self, place: Place) -> dict[str, SFTPAttrs] | None:
         """What lies at *place*, by name; None: it is no folder."""
@@ -346,11 +389,13 @@ class Session(asyncssh.SFTPServer):
         found = {} if folder else {name: _folder(now) for name in subfolders}
         since = now - self._shared.settings.visible
         seen = await self._disk(lambda: self._shared.drops.seen_files(self._account.name, _area(place.room), since, folder=folder))
-        for file in seen:
-            found[file.name] = _file(file.blob.size_bytes, file.at, writable=True)
-        for upload in self._shared.shelf.seen(self._account.name, place.room):
-            if upload.key[2] == folder:
-                found[upload.key[3]] = _file(upload.bytes.size_bytes, upload.began, writable=True)
+        unfinished = [one for one in self._shared.shelf.seen(self._account.name, place.room) if one.key[2] == folder]
+        both: list[SeenFile | Upload] = [*seen, *unfinished]
+        for one in sorted(both, key=_moment):
+            if isinstance(one, Upload):
+                found[one.key[3]] = _file(one.bytes.size_bytes, one.began, writable=True)
+            else:
+                found[one.name] = _file(one.blob.size_bytes, one.at, writable=True)
         return found
 
     async def _subfolders(self, place: Place) -> set[str]:
@@ -497,8 +542,10 @@ class Session(asyncssh.SFTPServer):
         await self.setstat(path, attrs)
 
     async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
-        """As ``setstat``; the size it has already changes nothing, and is what OpenSSH's scp sets."""
-        if not (isinstance(file_obj, Upload) and attrs.size == file_obj.bytes.size_bytes):
+        """As ``setstat``; but a file being written may be cut to a length, which OpenSSH's scp does at its end."""
+        if isinstance(file_obj, Upload) and attrs.size is not None and attrs.size <= file_obj.bytes.size_bytes:
+            file_obj.bytes.truncate(attrs.size)
+        else:
             self._no_size(attrs)
 
     @staticmethod
@@ -533,6 +580,11 @@ class Session(asyncssh.SFTPServer):
     def _key(self, place: Place) -> tuple[str, str, str, str]:
         folder = "/".join(place.parts[:-1])
         return self._account.name, place.room, folder, place.name
+
+
+def _moment(one: SeenFile | Upload) -> datetime:
+    """When it was completed, or begun."""
+    return one.began if isinstance(one, Upload) else one.at
 
 
 def _area(room: str) -> Area:

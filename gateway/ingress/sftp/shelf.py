@@ -24,6 +24,8 @@ class Upload:
     guessed: bool = False
     continues: int | None = None
     """The file in the ledger that it goes on from."""
+    written: bool = False
+    """Whether the client wrote anything yet."""
     failed: str = ""
     """Why a write failed; then nothing of it is taken."""
 
