@@ -259,14 +259,11 @@ class _Pairing:
         faults: list[Fault] = []
         waits = False
         for named in dispatch.documents:
-            candidates = self._candidates(named.file)
-            if len({unicodedata.normalize("NFC", one.name) for one in candidates}) > 1:
-                exact = [one for one in candidates if unicodedata.normalize("NFC", one.name) == unicodedata.normalize("NFC", named.file)]
-                if not exact:
-                    error = SidecarAmbiguous(what="to filer har samme navn, når store og små bogstaver ikke tæller")
-                    faults.append(Fault(error=error, file=control.name, field="dokumenter.fil", line=named.line))
-                    continue
-                candidates = exact
+            candidates = self._exactly(named.file)
+            if not candidates and self._candidates(named.file):
+                error = SidecarAmbiguous(what="to filer har samme navn, når store og små bogstaver ikke tæller")
+                faults.append(Fault(error=error, file=control.name, field="dokumenter.fil", line=named.line))
+                continue
             best = _best(candidates, named, control)
             if best is None or not self._is_whole(best, named, marked=marked or self._marked_itself(best)):
                 waits = True
@@ -298,6 +295,13 @@ class _Pairing:
     def _candidates(self, name: str) -> list[DroppedFile]:
         return [one for one in self._by_key.get(name_key(name), ()) if one.id in self._left and self._is_document(one)]
 
+    def _exactly(self, name: str) -> list[DroppedFile]:
+        """As ``_candidates``; where names differ in case only those with the very same. Empty: none of several has it."""
+        found = self._candidates(name)
+        if len({unicodedata.normalize("NFC", one.name) for one in found}) <= 1:
+            return found
+        return [one for one in found if unicodedata.normalize("NFC", one.name) == unicodedata.normalize("NFC", name)]
+
     def _marked_itself(self, file: DroppedFile) -> bool:
         return bool(self._markers_of(file.name))
 
@@ -306,7 +310,7 @@ class _Pairing:
         faults: list[Fault] = []
         for dispatch in asked.dispatches:
             for named in dispatch.documents or (Named(file=base),):
-                here = self._candidates(named.file) or ([] if dispatch.documents else self._implied(kind, base, control))
+                here = self._exactly(named.file) or ([] if dispatch.documents else self._implied(kind, base, control))
                 best = _best(here, named, control)
                 error: GatewayError | None = None
                 if best is None:

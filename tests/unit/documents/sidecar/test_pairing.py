@@ -168,6 +168,14 @@ def test_names_match_whatever_their_case_and_unicode_form():
     assert ["GW-232"] in two.codes(0)
 
 
+def test_a_cut_file_is_told_of_although_one_in_other_letters_has_the_digest():
+    drop = Drop()
+    drop.put("a.pdf", CUT)
+    drop.put("A.PDF", PDF)
+    drop.put("a.meta.json", described(PDF, "a.pdf"))
+    assert drop.codes(1300)[0] == ["GW-242"]
+
+
 def test_a_name_used_twice_is_two_drops_each_with_its_own_document():
     drop = Drop()
     other = PDF + b"%%EOF andet"
