@@ -360,7 +360,8 @@ class _Understanding:
 
     def _number(self, kind: str | None, number: str, p_number: str | None, field: Field, line: int) -> Recipient | None:
         """The recipient with *number*; *kind* None: as its length says."""
-        digits = number.strip()
+        # As people write it: 010101 1234.
+        digits = re.sub(r"^([0-9]{6}) ([0-9]{4})$", r"\1\2", number.strip(), flags=re.ASCII)
         name = f"{field.name}.id" if field.kind == "person" else field.name
         if kind not in (None, "cpr", "cvr", "pnr"):
             self._fault(RecipientUnclear(expected="type som cpr eller cvr"), f"{field.name}.type", line)
