@@ -27,7 +27,7 @@ from gateway.storage import tables
 
 SHARED = Path(__file__).parents[4] / "shared"
 BAD, CORPORA = SHARED / "badinputs", SHARED / "corpora"
-RULES = ReadRules(domains=("dp.example.dk",), flows={}, allow_test_numbers=True, loop_id="x")
+RULES = ReadRules(domains=("dp.example.dk",), flows={}, allow_test_numbers=False, loop_id="x")
 TO = {"cpr": "0101011234", "emne": "Brev"}
 # "QUARANTINE+REPORT" in the catalogue, and letters here all the same: what is wrong with these PDFs is no matter of
 # gateways (active content, attachments, page sizes); Digital Post shows them as it shows all others.
