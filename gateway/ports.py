@@ -556,8 +556,7 @@ class Drops(Protocol):
     """What we remember of drops; rules as for ``Ledger``."""
 
     def keep_files(self, files: Sequence[NewFile]) -> list[KeptFile]:
-        """Write all *files* in one commit; one that was seen at its share before is not written again. A
-        beginning that was cut is withdrawn when a file comes under its name.
+        """Write all *files* in one commit; one that was seen at its share before is not written again.
         Raises LedgerUnavailable, DiskFull: nothing was written.
         """
 
@@ -608,7 +607,9 @@ class Drops(Protocol):
         """Files completed before then under a name that was to change, and never did."""
 
     def cut_files(self) -> list[DroppedFile]:
-        """Beginnings of files whose connection was lost, and that nobody has gone on with yet."""
+        """Beginnings of files whose connection was lost. One under whose name a file came since is withdrawn, and
+        not among them.
+        """
 
     def rejected_files(self, account: str, since: datetime) -> list[tuple[SeenFile, datetime]]:
         """Originals of rejected drops, with mended ones after those they replace; and when each drop came."""

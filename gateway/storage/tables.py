@@ -45,6 +45,7 @@ OPEN_OR_WAITING = text("state IN ('open', 'waiting')")
 RELEASED = text("verb = 'release'")
 UNTAKEN = text("state IN ('waiting', 'temporary', 'standard', 'cut')")
 LIES = text("lies")
+TAKEN = text("state = 'taken'")
 UNWRITTEN = text("NOT written")
 
 
@@ -295,7 +296,8 @@ drop_files = Table(
     Column("note", Words, nullable=False),  # what was guessed about its name
     Column("mark", String(200), nullable=False),  # of a share: what makes it the same file, seen again
     Column("lies", Boolean, nullable=False),  # whether it still lies in the share
-    _partial("ix_drop_files_waiting", "account", "at", only=UNTAKEN.text),
+    _partial("ix_drop_files_waiting", "account", "area", "folder", only=UNTAKEN.text),
+    _partial("ix_drop_files_taken", "account", "at", only=TAKEN.text),
     Index("ix_drop_files_name", "account", "name"),
     Index(
         "uq_drop_files_lies", "account", "mark", unique=True,

@@ -30,7 +30,7 @@ CIPHERS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "ae
 MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 SIGNATURES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256")
 BANNER = "digitalpost-gateway"
-DISK_THREADS = 8
+DISK_THREADS = 4
 CUTS_MAY_TAKE = 40
 """Twentieths of a second that a stop waits for what it cut to be written down."""
 LOGIN_THREADS = 2

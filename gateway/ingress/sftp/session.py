@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _FOLDER, _WRITE_FILE, _READ_FILE = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o600, stat.S_IFREG | 0o400
 _RETRY = ".ret"
+COUNTS_FOR = 1.0
+"""Seconds for which a look at all that waits of an account is good enough."""
 SILENT_FOR = 20
 """Tenths of a second without a byte, after which another connection may go on with a file."""
 _KEPT = timedelta(days=30)
@@ -49,6 +51,16 @@ class Overview(Protocol):
         ...
 
     def content(self, account: str, name: str) -> bytes | None: ...
+
+
+@dataclass(slots=True)
+class Room:
+    """What waits of an account and what is free on the disk, counted a moment ago, with what came since."""
+
+    files: int
+    size_bytes: int
+    free_bytes: int
+    counted_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,10 @@ class Shared:
     templates: dict[str, bytes]
     disk: ThreadPoolExecutor
     now: Callable[[], datetime]
+    rooms: dict[str, Room] = field(default_factory=dict)
+    """By account."""
+    seen_folders: dict[tuple[str, str], tuple[float, frozenset[str]]] = field(default_factory=dict)
+    """Folders with files in them by account and room, and when we looked."""
     folders: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """Empty folders that clients made, by account and room; they are gone when we stop."""
 
@@ -119,8 +135,12 @@ class Session(asyncssh.SFTPServer):
             before = await self._before(place, append=append)
         elif append and not pflags & FXF_TRUNC:
             raise asyncssh.SFTPOpUnsupported("Denne konto kan ikke fortsætte en afbrudt fil. Læg hele filen op igen.")
-        begins_with = before.blob if before is not None else None
-        upload = await self._ours(self._disk(lambda: self._shared.vault.upload(begins_with)))
+        if before is None:
+            # In the event loop, as the writes are: it makes an empty file.
+            upload = self._ours_now(self._shared.vault.upload)
+        else:
+            begins_with = before.blob
+            upload = await self._ours(self._disk(lambda: self._shared.vault.upload(begins_with)))
         continues = before.id if before is not None else None
         return self._shared.shelf.begin(Upload(key, upload, append, self._shared.now(), place.guessed, continues=continues))
 
@@ -155,14 +175,17 @@ class Session(asyncssh.SFTPServer):
         return await self._find(place)
 
     async def _has_room(self) -> None:
-        shared = self._shared
-        files, waiting = await self._disk(lambda: shared.drops.waiting_room(self._account.name))
-        if files >= shared.settings.waiting_files:
-            raise asyncssh.SFTPFailure(f"Der venter allerede {files} filer; grænsen er {shared.settings.waiting_files}.")
-        if waiting >= shared.settings.waiting_bytes:
+        shared, name = self._shared, self._account.name
+        room = shared.rooms.get(name)
+        if room is None or time.monotonic() - room.counted_at > COUNTS_FOR:
+            room = shared.rooms[name] = await self._disk(lambda: Room(*shared.drops.waiting_room(name), shared.vault.free_bytes()))
+        if room.files >= shared.settings.waiting_files:
+            raise asyncssh.SFTPFailure(f"Der venter allerede {room.files} filer; grænsen er {shared.settings.waiting_files}.")
+        if room.size_bytes >= shared.settings.waiting_bytes:
             raise asyncssh.SFTPFailure(f"De filer, der venter, fylder over grænsen på {_megabytes(shared.settings.waiting_bytes)}.")
-        if await self._disk(shared.vault.free_bytes) < shared.spare:
+        if room.free_bytes < shared.spare:
             raise asyncssh.SFTPFailure("Ikke modtaget: disken er ved at være fuld hos os. Prøv igen senere.")
+        room.files += 1
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         """See asyncssh. In the event loop: the bytes go to the page cache.
@@ -218,8 +241,9 @@ class Session(asyncssh.SFTPServer):
         self._shared.shelf.end(file_obj)
         try:
             await self._take(file_obj)
-        finally:
+        except BaseException:
             await self._disk(file_obj.bytes.abort)
+            raise
 
     async def _keep_beginning(self, upload: Upload) -> None:
         """Nobody waits for the answer: what fails here is in the log, and the client was never told yes."""
@@ -253,7 +277,12 @@ class Session(asyncssh.SFTPServer):
             raise asyncssh.SFTPFailure("Filen har et hul: noget i midten blev aldrig skrevet. Læg den op igen.")
         _, room, folder, name = upload.key
         if is_junk(name):
+            upload.bytes.abort()
             return
+        if folder:
+            self._shared.seen_folders.pop((self._account.name, room), None)
+        if (room_of := self._shared.rooms.get(self._account.name)) is not None:
+            room_of.size_bytes += upload.bytes.size_bytes
         blob = await self._ours(self._disk(upload.bytes.commit))
         rehearsal.at("drop.bytes")
         if room == "fejl":
@@ -271,6 +300,14 @@ class Session(asyncssh.SFTPServer):
         """What *waiting* gives; a fault of ours is temporary and says nothing of itself."""
         try:
             return await waiting
+        except GatewayError as error:
+            raise asyncssh.SFTPFailure(_LATER) from error
+
+    @staticmethod
+    def _ours_now(do: Callable[[], T]) -> T:
+        """As ``_ours``, for what takes no time."""
+        try:
+            return do()
         except GatewayError as error:
             raise asyncssh.SFTPFailure(_LATER) from error
 
@@ -399,11 +436,14 @@ class Session(asyncssh.SFTPServer):
         return found
 
     async def _subfolders(self, place: Place) -> set[str]:
-        made = self._shared.folders.get((self._account.name, place.room), set())
-        since = self._shared.now() - self._shared.settings.visible
-        seen = await self._disk(lambda: self._shared.drops.drop_folders(self._account.name, _area(place.room), since))
-        unfinished = {one.key[2] for one in self._shared.shelf.seen(self._account.name, place.room)}
-        return (made | set(seen) | unfinished) - {""}
+        shared, key = self._shared, (self._account.name, place.room)
+        at, seen = shared.seen_folders.get(key, (0.0, frozenset()))
+        if time.monotonic() - at > COUNTS_FOR:
+            since = shared.now() - shared.settings.visible
+            seen = frozenset(await self._disk(lambda: shared.drops.drop_folders(self._account.name, _area(place.room), since)))
+            shared.seen_folders[key] = time.monotonic(), seen
+        unfinished = {one.key[2] for one in shared.shelf.seen(self._account.name, place.room)}
+        return (shared.folders.get(key, set()) | seen | unfinished) - {""}
 
     async def _served(self, room: str) -> dict[str, tuple[int, datetime]]:
         """Names within one of the rooms that are only read, with sizes and times."""

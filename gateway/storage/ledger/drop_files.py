@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, select, union, union_all, update
 
 from gateway.documents.dropped_names import is_temporary
 from gateway.model.drop import Area, DroppedFile, KeptFile, NewFile
@@ -31,7 +31,6 @@ class DropFiles(Part):
             known = _lying(tx, {(row["account"], row["mark"]) for row in rows if row["lies"]})
             kept: list[KeptFile] = []
             fresh = [row for row in rows if (row["account"], row["mark"]) not in known]
-            _no_longer_cut(tx, fresh)
             made = iter(_insert(tx, fresh))
             for row in rows:
                 seen = known.get((row["account"], row["mark"]))
@@ -50,7 +49,6 @@ class DropFiles(Part):
             ).scalar_one_or_none()
             if found is None:
                 return False
-            _no_longer_cut(tx, [{"account": account, "area": area, "folder": folder, "name": new}])
             written = {"name": new, "how": "rename", "at": tx.now, "state": _state_of(new)}
             tx.run(update(t.drop_files).where(_f.id == found).values(**written))
             return True
@@ -79,9 +77,9 @@ class DropFiles(Part):
 
     def drop_folders(self, account: str, area: Area, since: datetime) -> list[str]:
         """See ``ports.Drops.drop_folders``."""
-        mine = (_f.account == account, _f.area == area, _f.folder != "", or_(_UNTAKEN, and_(_f.state == "taken", _f.at >= since)))
+        mine = (_f.account == account, _f.area == area, _f.folder != "")
         with self._database.read() as connection:
-            return list(connection.execute(select(_f.folder).where(*mine).distinct()).scalars())
+            return sorted(connection.execute(union(*_visible(select(_f.folder), mine, since))).scalars())
 
     def stale_files(self, before: datetime) -> list[DroppedFile]:
         """See ``ports.Drops.stale_files``."""
@@ -90,9 +88,17 @@ class DropFiles(Part):
 
     def cut_files(self) -> list[DroppedFile]:
         """See ``ports.Drops.cut_files``."""
+        # Asked first without a lock: there is nearly never one.
+        mine = select(t.drop_files).where(_UNTAKEN, _f.state == "cut").order_by(_f.id)
         with self._database.read() as connection:
-            rows = connection.execute(select(t.drop_files).where(_UNTAKEN, _f.state == "cut").order_by(_f.id)).mappings()
-            return [_dropped(row) for row in rows]
+            if connection.execute(mine.limit(1)).first() is None:
+                return []
+        newer = t.drop_files.alias("newer").c
+        same = and_(newer.account == _f.account, newer.area == _f.area, newer.folder == _f.folder, newer.name == _f.name)
+        came = select(newer.id).where(same, newer.id != _f.id, newer.at >= _f.at, newer.state != "withdrawn").exists()
+        with self._database.write() as tx:
+            tx.run(update(t.drop_files).where(_UNTAKEN, _f.state == "cut", came).values(state="withdrawn"))
+            return [_dropped(row) for row in tx.run(mine).mappings()]
 
     def waiting_mark(self) -> object:
         """See ``ports.Drops.waiting_mark``."""
@@ -115,13 +121,13 @@ class DropFiles(Part):
         self, account: str, area: Area, since: datetime, *, folder: str | None = None, name: str | None = None
     ) -> list[SeenFile]:
         """See ``ports.Drops.seen_files``."""
-        mine = and_(_f.account == account, _f.area == area, or_(_UNTAKEN, and_(_f.state == "taken", _f.at >= since)))
+        mine = [_f.account == account, _f.area == area]
         if folder is not None:
-            mine = and_(mine, _f.folder == folder)
+            mine.append(_f.folder == folder)
         if name is not None:
-            mine = and_(mine, _f.name == name)
+            mine.append(_f.name == name)
         with self._database.read() as connection:
-            rows = connection.execute(select(t.drop_files).where(mine).order_by(_f.id)).mappings()
+            rows = connection.execute(union_all(*_visible(select(t.drop_files), mine, since)).order_by("id")).mappings()
             return [_seen(row) for row in rows]
 
     def waiting_room(self, account: str) -> tuple[int, int]:
@@ -225,6 +231,11 @@ _LIES = t.LIES
 _UNTAKEN = t.UNTAKEN
 
 
+def _visible(what: Select[Any], mine: Sequence[ColumnElement[bool]], since: datetime) -> tuple[Select[Any], Select[Any]]:
+    """*what* of files that wait, and of those taken at *since* or later: two questions, each with an index."""
+    return what.where(*mine, _UNTAKEN), what.where(*mine, t.TAKEN, _f.at >= since)
+
+
 def _rejected(tx: Tx, account: str, drop_id: str) -> Row | None:
     mine = (t.drops.c.id == drop_id, t.drops.c.account == account, t.drops.c.state == "rejected")
     return tx.run(select(t.drops).where(*mine).with_for_update()).mappings().one_or_none()
@@ -245,18 +256,6 @@ def _lying(tx: Tx, marks: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     found = select(_f.account, _f.mark, _f.id).where(among(_f.mark), _LIES)
     rows = tx.run(found, {"ids": sorted({mark for _, mark in marks})})
     return {(row.account, row.mark): row.id for row in rows if (row.account, row.mark) in marks}
-
-
-def _no_longer_cut(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """A beginning that was cut makes way for what comes under its name."""
-    named = {_name_of(row) for row in rows}
-    cut = tx.run(select(_f.id, _f.account, _f.area, _f.folder, _f.name).where(_UNTAKEN, _f.state == "cut")).mappings().all()
-    if replaced := [row["id"] for row in cut if _name_of(row) in named]:
-        tx.run(update(t.drop_files).where(_f.id.in_(replaced), _f.state == "cut").values(state="withdrawn"))
-
-
-def _name_of(row: Row | Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["account"], row["area"], row["folder"], row["name"]
 
 
 def _insert(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[int]:

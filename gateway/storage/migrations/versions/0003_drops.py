@@ -15,6 +15,7 @@ depends_on = None
 _DUE = "due_at IS NOT NULL"
 _WAITING = "state IN ('waiting', 'temporary', 'standard', 'cut')"
 _LIES = "lies"
+_TAKEN = "state = 'taken'"
 _UNWRITTEN = "NOT written"
 
 
@@ -76,7 +77,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drop_files")),
     )
     op.create_index(op.f("ix_drop_files_drop_id"), "drop_files", ["drop_id"])
-    _partial("ix_drop_files_waiting", "drop_files", ["account", "at"], _WAITING)
+    _partial("ix_drop_files_waiting", "drop_files", ["account", "area", "folder"], _WAITING)
+    _partial("ix_drop_files_taken", "drop_files", ["account", "at"], _TAKEN)
     op.create_index(op.f("ix_drop_files_name"), "drop_files", ["account", "name"])
     _partial("uq_drop_files_lies", "drop_files", ["account", "mark"], _LIES, unique=True)
     op.create_table(
