@@ -20,11 +20,14 @@ from gateway.cli.doctor import certificates, examine, machine
 from gateway.cli.doctor.examine import clock, python
 from gateway.config import load_settings
 from gateway.errors import ConfigError, FolderNotUsable
+from gateway.ingress.folder.share import SENTINEL, Share
+from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write_account
+from gateway.ingress.sftp.keys import ensure_host_keys, make_client_key
 from gateway.ingress.smtp.users import add_user
 from gateway.sandbox.authority import Authority
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
-from gateway.wiring.state import migrate_ledger
+from gateway.wiring.state import migrate_ledger, open_ledger
 
 ANSWERS = ["--organisation", "Eksempelby Gymnasium", "--cvr", "12345674", "--domain", "dp.example.dk"]
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -223,6 +226,51 @@ def test_every_finding_that_is_not_fine_has_a_remedy(tmp_path):
     }
 
 
+@pytest.fixture
+def drops_home(home):
+    """With SFTP and a watched folder, both ready."""
+    (home / "mappe").mkdir()
+    text = (home / "gateway.toml").read_text(encoding="utf-8")
+    more = '\n[sftp]\nenabled = true\nport = 0\n\n[[folders]]\nname = "loen"\npath = "mappe"\n'
+    (home / "gateway.toml").write_text(text + more, encoding="utf-8")
+    return home
+
+
+def test_doctor_looks_at_accounts_and_their_keys(drops_home):
+    assert findings(drops_home, "sftp")[0] == ("warn", "no account may log in yet.")
+    key = public_key(make_client_key(drops_home / "studie.key"))
+    today = datetime.now(UTC).date()
+    for until, said in ((None, []), (today + timedelta(days=9), [("warn", "the last key of studie ends within 30 days.")]),
+                        (today - timedelta(days=1), [("warn", "no key of studie counts today; it cannot log in.")])):  # fmt: skip
+        write_account(drops_home / "accounts.toml", Account(name="studie", keys=(AccountKey(text=key, until=until),)))
+        assert findings(drops_home, "sftp")[:-1] == [("ok", "1 accounts."), *said]
+    (drops_home / "accounts.toml").write_text("[studie]\nkeys = 3\n")
+    assert findings(drops_home, "sftp")[0][0] == "fail"
+
+
+def test_doctor_looks_at_host_keys(drops_home):
+    ensure_host_keys(drops_home / "ssh")
+    assert findings(drops_home, "sftp")[-1] == ("ok", "2 host keys, readable by the gateway only.")
+    (drops_home / "ssh" / "ssh_host_rsa_key").chmod(0o644)
+    assert findings(drops_home, "sftp")[-1] == ("fail", "ssh_host_rsa_key may be read by others than the gateway.")
+    (drops_home / "ssh" / "ssh_host_rsa_key").write_text("x")
+    assert findings(drops_home, "sftp")[-1][0] == "fail"
+
+
+def test_doctor_looks_at_watched_folders(drops_home):
+    root = drops_home / "mappe"
+    assert findings(drops_home, "folder loen") == [("ok", "answers; its rooms are made at the first start.")]
+    token = Share(root).make()
+    assert findings(drops_home, "folder loen") == [("ok", "answers.")]
+    ledger = open_ledger(load_settings(drops_home, environ={}))
+    ledger.keep_sentinel("loen", token)
+    ledger.close()
+    (root / SENTINEL).write_text("another")
+    assert findings(drops_home, "folder loen") == [("fail", "it is another folder than before: nothing is taken from it.")]
+    root.rename(drops_home / "away")
+    assert findings(drops_home, "folder loen") == [("fail", "the folder does not answer, or is not there.")]
+
+
 def test_doctor_works_without_a_configuration_and_says_so(tmp_path):
     result = run(doctor, tmp_path)
     assert result.exit_code == 3
@@ -419,5 +467,5 @@ def test_the_kind_of_disk_is_that_of_the_nearest_mount(folder, kind):
 
 
 def test_a_ledger_on_a_network_disk_fails(home, monkeypatch):
-    monkeypatch.setattr(machine, "_mounts", lambda: "22 1 8:1 / / rw - nfs4 server:/ rw\n")
+    monkeypatch.setattr(machine, "mounts", lambda: "22 1 8:1 / / rw - nfs4 server:/ rw\n")
     assert findings(home, "file system")[0][0] == "fail"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.cli.config import every_fault
-from gateway.cli.doctor import certificates, machine, remote, rules
+from gateway.cli.doctor import certificates, drops, machine, remote, rules
 from gateway.cli.doctor.finding import Finding, fail, ok, warn
 from gateway.config import Settings, load_settings
 from gateway.config.faults import SETTINGS_FILE
@@ -28,8 +28,10 @@ CHECKS: tuple[Check, ...] = (
     certificates.certificates,
     machine.submitters,
     machine.ports,
+    drops.sftp,
     remote.database,
     rules.rules,
+    drops.folders,
     remote.digital_post,
     remote.mail_relay,
 )

@@ -53,7 +53,7 @@ def file_system(settings: Settings) -> Iterator[Finding]:
     if not settings.storage.database.startswith("sqlite"):
         return
     file = settings.path(Path(settings.storage.database.removeprefix("sqlite:///")))
-    kind = mounted_as(file.parent, _mounts())
+    kind = mounted_as(file.parent, mounts())
     if kind in _NETWORK_TYPES:
         yield fail(
             "file system", f"the ledger lies on {kind}, where SQLite loses data.",
@@ -63,7 +63,7 @@ def file_system(settings: Settings) -> Iterator[Finding]:
         yield ok("file system", f"the ledger lies on {kind or 'a disk of unknown kind'}.")
 
 
-def _mounts() -> str:
+def mounts() -> str:
     return _MOUNTS.read_text(encoding="utf-8", errors="replace") if _MOUNTS.exists() else ""
 
 
@@ -163,24 +163,25 @@ def ports(settings: Settings) -> Iterator[Finding]:
     """Each port we listen on is free, or it is the gateway that answers there."""
     smtp = settings.smtp
     wanted = {"[smtp] port": smtp.port, "[smtp] tls_port": smtp.tls_port}
-    for name, port in wanted.items():
-        if port:
-            yield _port(name, smtp.host, port, smtp.hostname, greets=name == "[smtp] port")
+    for name, number in wanted.items():
+        if number:
+            yield port(name, smtp.host, number, smtp.hostname if name == "[smtp] port" else None)
 
 
-def _port(name: str, host: str, port: int, hostname: str, *, greets: bool) -> Finding:
-    place = f"{name} {port} on {host}"
+def port(name: str, host: str, number: int, greets_as: str | None = None) -> Finding:
+    """Whether we may listen there, or do so already; *greets_as*: what an SMTP server of ours says it is."""
+    place = f"{name} {number} on {host}"
     try:
-        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
         with socket.socket(address[0], socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address[4])
     except PermissionError:
         return fail("ports", f"{place} needs more rights.", "Ports below 1024 need CAP_NET_BIND_SERVICE, or choose 2525.")
     except OSError as error:
-        if not greets:
+        if greets_as is None:
             return warn("ports", f"{place} is in use.", "Fine if the gateway is running; else choose another port.")
-        if _greets_as(host, port, hostname):
+        if _greets_as(host, number, greets_as):
             return ok("ports", f"{place}: the gateway answers.")
         return fail("ports", f"{place} cannot be had ({error.strerror}).", "Choose another port, or stop what uses it.")
     return ok("ports", f"{place} is free.")
