@@ -635,6 +635,9 @@ class Drops(Protocol):
 
     def answers_written(self, numbers: Sequence[int]) -> None: ...
 
+    def old_answers(self, account: str, before: datetime) -> list[str]:
+        """Names of answers made before then that were written to the share."""
+
     def forget_answers(self, before: datetime) -> int:
         """Remove answers made before then; how many."""
 

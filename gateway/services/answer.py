@@ -16,8 +16,10 @@ from gateway.model.drop import AnswerFile, Drop
 from gateway.ports import AnswerWriter, Claim, Clock, Drops, Ledger
 from gateway.services.work import one
 
-KEPT_FOR = timedelta(days=30)
-"""How long answers lie in kvittering/ (sidecar.md, D7: as SKAT's)."""
+KEPT_FOR = timedelta(days=31)
+"""How long we remember answers: a day longer than they are shown (sidecar.md, D7: 30 days, as SKAT's), so that
+those in shares are removed by their names first.
+"""
 ARCHIVE_LOOK = timedelta(seconds=2)
 """How soon to look again when only the archive is behind."""
 _FINAL = frozenset({"completed", "failed", "rejected", "cancelled", "handled"})

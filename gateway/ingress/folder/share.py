@@ -50,6 +50,7 @@ class Share:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._changed: set[Path] = set()
 
     def sentinel(self) -> str | None:
         """What the sentinel file says; None: it is not there. Raises OSError: the folder does not answer."""
@@ -125,6 +126,7 @@ class Share:
             shelf = self.root / "arkiv" / f"{when:%Y}" / f"{when:%m}"
             shelf.mkdir(parents=True, exist_ok=True)
             source.rename(_free(shelf, name))
+            self._changed |= {source.parent, shelf}
         except FileNotFoundError:
             return False
         if folder:
@@ -141,6 +143,33 @@ class Share:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / parts[-1]).exists():
             self._write(folder, parts[-1], content)
+            self._changed.add(folder)
+
+    def flush(self) -> None:
+        """What was renamed here survives a power cut; as far as the file system can promise that."""
+        for folder in self._changed:
+            # File servers refuse to flush a folder, or flush by themselves.
+            with suppress(OSError):
+                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        self._changed.clear()
+
+    def remove_answer(self, name: str) -> None:
+        """An old answer; of a rejected drop with its originals. *name* as for ``write``. Raises OSError."""
+        parts = name.split("/")
+        if parts[0] != "fejl":
+            (self.root / "kvittering" / name).unlink(missing_ok=True)
+            return
+        folder = self.root.joinpath(*parts[:-1])
+        with suppress(FileNotFoundError):
+            for file in list(folder.iterdir()):
+                file.unlink()
+            folder.rmdir()
+        with suppress(OSError):
+            folder.parent.rmdir()
 
     def write_again(self, room: str, name: str, content: bytes) -> None:
         """A file that is made anew now and then (the overview, examples). Raises OSError."""

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from gateway import log, rehearsal
@@ -26,6 +26,9 @@ AT_ONCE = 100
 """Files of one commit."""
 ANSWERS_AT_ONCE = 200
 OVERVIEW_EVERY = 10.0
+FORGET_EVERY = 3600.0
+SHOWN_FOR = timedelta(days=30)
+"""How long answers lie there (sidecar.md, D7)."""
 """Seconds."""
 _LOCKED = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY)
 
@@ -38,6 +41,7 @@ class _Memory:
     """Size, time of change, and when (monotonic) a file was first seen so."""
     answered_at: float = 0.0
     stale_overview: bool = True
+    forget_at: float = 0.0
     state: Literal["unknown", "ok", "lost"] = "unknown"
 
 
@@ -86,6 +90,7 @@ class Watched:
             taken = self._take(lying)
             self._hand_over_again()
             self._write_answers()
+            self._forget_old()
         except OSError as error:
             self._lost(type(error).__name__)
             return 0
@@ -215,6 +220,7 @@ class Watched:
                 log.share_file_left(account=self.folder.name, file=one.id, reason=type(error).__name__)
                 continue
             gone.append(one.id)
+        self.share.flush()
         self._drops.lies_no_more(gone)
 
     # ── answers ─────────────────────────────────────────────────────────────
@@ -226,6 +232,7 @@ class Watched:
                 if answer.name.startswith("fejl/") and drop_id is not None:
                     self._write_originals(drop_id, answer.name.rpartition("/")[0])
                 self.share.write(answer.name, answer.content)
+            self.share.flush()
             rehearsal.at("folder.written")
             self._drops.answers_written([number for number, _, _ in waiting])
             self._memory.stale_overview = True
@@ -236,6 +243,15 @@ class Watched:
             for file, content in self._templates.items():
                 self.share.write_again("skabelon", file, content)
             self._memory.answered_at, self._memory.stale_overview = moment, False
+
+    def _forget_old(self) -> None:
+        """Answers that lay there for 30 days, and what was rejected with them, are removed."""
+        moment = self._monotonic()
+        if moment < self._memory.forget_at:
+            return
+        self._memory.forget_at = moment + FORGET_EVERY
+        for answer in self._drops.old_answers(self.folder.name, self._now() - SHOWN_FOR):
+            self.share.remove_answer(answer)
 
     def _write_originals(self, drop_id: str, folder: str) -> None:
         for file in self._drops.originals(drop_id):

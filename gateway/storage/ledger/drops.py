@@ -143,6 +143,12 @@ class Dropping(Accepting):
             with self._database.write() as tx:
                 tx.run(update(t.drop_answers).where(_a.id.in_(numbers)).values(written=True))
 
+    def old_answers(self, account: str, before: datetime) -> list[str]:
+        """See ``ports.Drops.old_answers``."""
+        with self._database.read() as connection:
+            mine = select(_a.name).where(_a.account == account, _a.made_at < before, _a.written).order_by(_a.name)
+            return list(connection.execute(mine).scalars())
+
     def forget_answers(self, before: datetime) -> int:
         """See ``ports.Drops.forget_answers``."""
         with self._database.write() as tx:

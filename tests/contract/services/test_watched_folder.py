@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,11 @@ from gateway.documents.sidecar.look import look
 from gateway.documents.sidecar.understand import Manner
 from gateway.ingress.folder.share import SENTINEL, Share
 from gateway.ingress.folder.watch import Watched
+from gateway.model.drop import AnswerFile, DropFault, NewFile
+from gateway.ports import NewDrop
 
 LARGEST = 3_000_000
+FAULT = DropFault(kode="FIL_TOM", gw="GW-206", tekst="t", goer_saadan="g")
 
 
 @pytest.fixture
@@ -23,13 +26,14 @@ def root(tmp_path):
     return tmp_path / "mappe"
 
 
+def new_watched(ledger, vault, root, now=lambda: datetime.now(UTC)):
+    folder = WatchedFolder(name="loen", path=root, age="0 s")
+    return Watched(folder, Share(root), drops=ledger, vault=vault, settings=DropSettings(), largest=LARGEST, overview=lambda _: {}, templates={}, now=now)
+
+
 @pytest.fixture
 def watched(ledger, vault, root):
-    folder = WatchedFolder(name="loen", path=root, age="0 s")
-    return Watched(
-        folder, Share(root), drops=ledger, vault=vault, settings=DropSettings(), largest=LARGEST, overview=lambda _: {},
-        templates={}, now=lambda: datetime.now(UTC),
-    )  # fmt: skip
+    return new_watched(ledger, vault, root)
 
 
 def test_a_file_is_written_down_and_then_put_away(watched, root, ledger):
@@ -72,3 +76,23 @@ def test_what_is_not_ours_in_fejl_is_left_alone(watched, root):
     (place / "noget.ret").write_text("x")
     watched.look()
     assert (place / "noget.ret").exists()
+
+
+def test_answers_and_what_was_rejected_are_removed_after_thirty_days(ledger, vault, root):
+    hours = {"late": timedelta()}
+    watched = new_watched(ledger, vault, root, now=lambda: datetime.now(UTC) + hours["late"])
+    watched.look()
+    (kept,) = ledger.keep_files([NewFile(account="loen", channel="folder", area="ind", name="brev.pdf", blob=vault.put(b"x"), how="scan", at=datetime.now(UTC))])
+    ledger.keep_drops([NewDrop(account="loen", channel="folder", area="ind", base="brev", kind="document", file_ids=[kept.id], faults=[FAULT])])
+    (claim,) = ledger.claim_drops(1)
+    place = f"fejl/2026-11-27/{claim.item.id}"
+    answers = [AnswerFile(name="brev.2-afvist.json", content=b"{}"), AnswerFile(name=f"{place}/LAES-MIG.txt", content=b"Ret")]
+    ledger.drop_answered(claim, state="rejected", answered=["afvist"], files=answers)
+    watched.look()
+    assert (root / place / "brev.pdf").exists()
+    (root / "kvittering" / "noget-andet.txt").write_text("not ours")
+    hours["late"] = timedelta(days=31)
+    new_watched(ledger, vault, root, now=lambda: datetime.now(UTC) + hours["late"]).look()
+    assert not (root / "fejl" / "2026-11-27").exists()
+    assert not (root / "kvittering" / "brev.2-afvist.json").exists()
+    assert (root / "kvittering" / "noget-andet.txt").exists()
