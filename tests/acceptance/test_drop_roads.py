@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from io import BytesIO
 from pathlib import Path
@@ -160,15 +161,48 @@ def test_ssh_audit_fails_nothing(system):
     assert "aes256-gcm" in done.stdout
 
 
-def test_three_hundred_silent_connections_keep_nobody_out(system):
-    silent = [socket.create_connection(("127.0.0.1", int(system.port))) for _ in range(300)]
+def test_three_hundred_silent_connections_and_a_guesser_keep_nobody_out(system):
+    assert system.demo.gateway("account", "add", "kode", "--password", typed="Ret-hemmelig-1\n").returncode == 0
+    silent = [socket.create_connection(("127.0.0.1", int(system.port)), 10) for _ in range(300)]
+    url = f"sftp://127.0.0.1:{system.port}/ind/"
+    guesses: list[int] = []
+    over = threading.Event()
+
+    def guess() -> None:
+        """As fast as the server lets him, from the address that the others come from."""
+        while not over.is_set():
+            password = f"forkert-{len(guesses)}"
+            guesses.append(subprocess.run(["curl", "-sk", "-u", f"kode:{password}", "--max-time", "20", url], capture_output=True, timeout=30, check=False).returncode)
+
+    guesser = threading.Thread(target=guess)
+    guesser.start()
     try:
         for file in system.pair("trods-stoej"):
             assert system.sftp(f"put {file.name} ind/").returncode == 0
+        assert system.wait_for("trods-stoej", "slut")["status"] == "completed"
     finally:
+        over.set()
         for one in silent:
             one.close()
-    assert system.wait_for("trods-stoej", "slut")["status"] == "completed"
+        guesser.join(40)
+    assert guesses
+    assert 0 not in guesses
+
+
+def test_an_account_with_a_password_may_drop_with_it(system):
+    assert system.demo.gateway("account", "add", "adgang", "--password", typed="Ret-hemmelig-2\n").returncode == 0
+    files = system.pair("med-kode")
+
+    def put(password: str, file: Path) -> int:
+        """Not from the guesser's address (the test before): from there only keys are let in for a while."""
+        url = f"sftp://127.0.0.1:{system.port}/ind/{file.name}"
+        command = ["curl", "-sk", "--interface", "127.0.0.2", "-u", f"adgang:{password}", "-T", file.name, url]
+        return subprocess.run(command, capture_output=True, timeout=60, cwd=system.work, check=False).returncode
+
+    assert put("forkert", files[0]) == 67
+    assert [put("Ret-hemmelig-2", file) for file in files] == [0, 0]
+    (drop,) = _wait(lambda: system.demo.json("drops", "list", "--account", "adgang")["drops"])
+    assert (drop["base"], [item["outcome"] for item in drop["items"]]) == ("med-kode", ["new"])
 
 
 # ── the watched folder ──────────────────────────────────────────────────────
