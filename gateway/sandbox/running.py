@@ -33,6 +33,8 @@ from gateway.sandbox.mailroom import ExtraCheck, Mailroom
 SYSTEM = "sandbox-system"
 # How long a stopping server waits for requests under way, seconds.
 _GRACE_SECONDS = 2
+# How long `stop` waits for the server's thread; it is a daemon, and ends with the process at the latest.
+_END_SECONDS = 30
 # How often due business receipts are made when nobody asks for them, seconds.
 _TICK_SECONDS = 0.2
 
@@ -104,7 +106,7 @@ class RunningSandbox:
     def stop(self) -> None:
         """End it; returns when the port is free."""
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(_END_SECONDS)
         self._claim.close()
 
 
@@ -232,6 +234,8 @@ def _config(app: Faults, authority: Authority) -> uvicorn.Config:
         ws="none",
         # Request lines hold CPR numbers (GET /contacts/?cprNumber=).
         access_log=False,
+        # A connection that was reset inside TLS is never reported lost (asyncio of Python 3.11), and is not waited for.
+        timeout_graceful_shutdown=_GRACE_SECONDS,
         log_config=None,
         server_header=False,
         timeout_keep_alive=60,

@@ -23,6 +23,8 @@ from gateway.sandbox.authority import Authority
 from gateway.sandbox.running import listen
 
 # As much as the gateway itself takes; a forwarded letter with its files must fit.
+# How long a stopping sink waits for its sessions, and `stop` for the thread, seconds.
+_GRACE_SECONDS, _END_SECONDS = 5, 30
 _LARGEST_BYTES = 150_000_000
 
 
@@ -46,7 +48,7 @@ class RunningSink:
     def stop(self) -> None:
         """End it; returns when the port is free."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(_END_SECONDS)
 
 
 def start_sink(
@@ -143,7 +145,8 @@ async def _end(sessions: WeakSet[SMTP]) -> None:
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks:
+        await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
     # The loop's next two turns tell the protocols and close the sockets.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
