@@ -34,7 +34,7 @@ age = "0.3 s"
 
 [drops]
 quiet = "0.5 s"
-pair_timeout = "4 s"
+pair_timeout = "2 min"
 """
 OF_FILES = [point for point in POINTS if point.partition(".")[0] in ("drop", "gather", "folder")]
 
