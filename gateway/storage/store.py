@@ -11,6 +11,7 @@ from gateway.storage.ledger.accept import Accepting
 from gateway.storage.ledger.approve import Approving
 from gateway.storage.ledger.archive import CaseKeeping
 from gateway.storage.ledger.drop_files import DropFiles
+from gateway.storage.ledger.drop_seen import DropsSeen
 from gateway.storage.ledger.drop_view import DropViewing
 from gateway.storage.ledger.drops import Dropping
 from gateway.storage.ledger.guard import Guarding
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class SqlLedger(
-    Dropping, DropFiles, DropViewing, Accepting, Reading, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping
+    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping
 ):
     """``ports.Ledger``, ``ports.Drops`` and ``ports.Cases`` on one database. Safe to share between threads."""
 

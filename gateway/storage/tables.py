@@ -296,7 +296,7 @@ drop_files = Table(
     Column("note", Words, nullable=False),  # what was guessed about its name
     Column("mark", String(200), nullable=False),  # of a share: what makes it the same file, seen again
     Column("lies", Boolean, nullable=False),  # whether it still lies in the share
-    _partial("ix_drop_files_waiting", "account", "area", "folder", only=UNTAKEN.text),
+    _partial("ix_drop_files_waiting", "account", "area", "folder", "name", only=UNTAKEN.text),
     _partial("ix_drop_files_taken", "account", "at", only=TAKEN.text),
     Index("ix_drop_files_name", "account", "name"),
     Index(

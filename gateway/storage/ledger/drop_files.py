@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, union, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    func,
+    select,
+    update,
+)
 
 from gateway.documents.dropped_names import is_temporary
 from gateway.model.drop import Area, DroppedFile, KeptFile, NewFile
 from gateway.model.submission import Blob
-from gateway.ports import LyingFile, SeenFile
+from gateway.ports import LyingFile
 from gateway.storage import tables as t
 from gateway.storage.among import among
 from gateway.storage.connect import Tx
@@ -75,12 +81,6 @@ class DropFiles(Part):
             still = (_f.id == file_id, _f.state.in_(("waiting", "temporary")))
             tx.run(update(t.drop_files).where(*still).values(state="withdrawn"))
 
-    def drop_folders(self, account: str, area: Area, since: datetime) -> list[str]:
-        """See ``ports.Drops.drop_folders``."""
-        mine = (_f.account == account, _f.area == area, _f.folder != "")
-        with self._database.read() as connection:
-            return sorted(connection.execute(union(*_visible(select(_f.folder), mine, since))).scalars())
-
     def stale_files(self, before: datetime) -> list[DroppedFile]:
         """See ``ports.Drops.stale_files``."""
         with self._database.read() as connection:
@@ -116,43 +116,6 @@ class DropFiles(Part):
         with self._database.read() as connection:
             rows = connection.execute(select(t.drop_files).where(_UNTAKEN, _f.state == "standard").order_by(_f.id)).mappings()
             return [_dropped(row) for row in rows]
-
-    def seen_files(
-        self, account: str, area: Area, since: datetime, *, folder: str | None = None, name: str | None = None
-    ) -> list[SeenFile]:
-        """See ``ports.Drops.seen_files``."""
-        mine = [_f.account == account, _f.area == area]
-        if folder is not None:
-            mine.append(_f.folder == folder)
-        if name is not None:
-            mine.append(_f.name == name)
-        with self._database.read() as connection:
-            rows = connection.execute(union_all(*_visible(select(t.drop_files), mine, since)).order_by("id")).mappings()
-            return [_seen(row) for row in rows]
-
-    def waiting_room(self, account: str) -> tuple[int, int]:
-        """See ``ports.Drops.waiting_room``."""
-        with self._database.read() as connection:
-            counted = select(func.count(), func.coalesce(func.sum(_f.size_bytes), 0)).where(_f.account == account, _UNTAKEN)
-            count, size = connection.execute(counted).one()
-        return int(count), int(size)
-
-    def rejected_files(self, account: str, since: datetime) -> list[tuple[SeenFile, datetime]]:
-        """See ``ports.Drops.rejected_files``."""
-        of_rejected = select(t.drops.c.id).where(
-            t.drops.c.account == account, t.drops.c.state == "rejected", t.drops.c.received_at >= since
-        )
-        wanted = and_(_f.account == account, _f.drop_id.in_(of_rejected), _f.state.in_(("taken", "mended")))
-        files = select(t.drop_files, t.drops.c.received_at).join(t.drops, t.drops.c.id == _f.drop_id).where(wanted)
-        with self._database.read() as connection:
-            rows = connection.execute(files.order_by(_f.id)).mappings()
-            return [(_seen(row), row["received_at"]) for row in rows]
-
-    def originals(self, drop_id: str) -> list[SeenFile]:
-        """See ``ports.Drops.originals``."""
-        with self._database.read() as connection:
-            mine = select(t.drop_files).where(_f.drop_id == drop_id, _f.state == "taken").order_by(_f.id)
-            return [_seen(row) for row in connection.execute(mine).mappings()]
 
     def mend_file(self, account: str, drop_id: str, name: str, blob: Blob) -> bool:
         """See ``ports.Drops.mend_file``."""
@@ -231,11 +194,6 @@ _LIES = t.LIES
 _UNTAKEN = t.UNTAKEN
 
 
-def _visible(what: Select[Any], mine: Sequence[ColumnElement[bool]], since: datetime) -> tuple[Select[Any], Select[Any]]:
-    """*what* of files that wait, and of those taken at *since* or later: two questions, each with an index."""
-    return what.where(*mine, _UNTAKEN), what.where(*mine, t.TAKEN, _f.at >= since)
-
-
 def _rejected(tx: Tx, account: str, drop_id: str) -> Row | None:
     mine = (t.drops.c.id == drop_id, t.drops.c.account == account, t.drops.c.state == "rejected")
     return tx.run(select(t.drops).where(*mine).with_for_update()).mappings().one_or_none()
@@ -290,11 +248,4 @@ def _dropped(row: Row) -> DroppedFile:
     return DroppedFile(
         id=row["id"], account=row["account"], channel=row["channel"], area=row["area"], folder=row["folder"],
         name=row["name"], blob=Blob(row["digest"], row["size_bytes"]), how=row["how"], at=row["at"], note=row["note"],
-    )  # fmt: skip
-
-
-def _seen(row: Row) -> SeenFile:
-    return SeenFile(
-        id=row["id"], folder=row["folder"], name=row["name"], blob=Blob(row["digest"], row["size_bytes"]),
-        at=row["at"], state=row["state"], drop_id=row["drop_id"],
     )  # fmt: skip

@@ -77,7 +77,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drop_files")),
     )
     op.create_index(op.f("ix_drop_files_drop_id"), "drop_files", ["drop_id"])
-    _partial("ix_drop_files_waiting", "drop_files", ["account", "area", "folder"], _WAITING)
+    _partial("ix_drop_files_waiting", "drop_files", ["account", "area", "folder", "name"], _WAITING)
     _partial("ix_drop_files_taken", "drop_files", ["account", "at"], _TAKEN)
     op.create_index(op.f("ix_drop_files_name"), "drop_files", ["account", "name"])
     _partial("uq_drop_files_lies", "drop_files", ["account", "mark"], _LIES, unique=True)
