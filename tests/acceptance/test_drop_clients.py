@@ -25,7 +25,7 @@ LARGE = 100_000_000
 """Bytes: all that ``[drops] file`` lets in."""
 DROPS = """
 [drops]
-pair_timeout = "30 s"
+pair_timeout = "1 min"
 """
 
 
@@ -138,7 +138,7 @@ def test_a_waiting_file_is_overwritten(system):
     assert each(CLIENTS, put) == {client.name: ["", "", ""] for client in CLIENTS}
     ends = system.wait_for_all([f"over-{client.name}" for client in CLIENTS], "slut")
     assert {name: ends[f"over-{name}"]["dokumenter"][0]["sha256"] for name in new} == {name: digest(content) for name, content in new.items()}
-    refused = system.wait_for_all([f"over-{client.name}" for client in CLIENTS], "afvist")
+    refused = system.wait_for_all([f"over-{client.name}" for client in CLIENTS], "afvist", 150)
     assert {one["fejl"][0]["kode"] for one in refused.values()} == {"SIDECAR_MANGLER"}
 
 
