@@ -200,7 +200,7 @@ class Session(asyncssh.SFTPServer):
         if not file_obj.written:
             file_obj.written = True
             if offset == 0 and not file_obj.append:
-                file_obj.bytes.truncate(0)
+                self._ours_now(lambda: file_obj.bytes.truncate(0))
                 file_obj.continues = None
         # Who appends may say 0 each time (asyncssh), or where it believes the end to be (OpenSSH, curl): behind
         # the end is a hole, and is refused as one.
@@ -583,8 +583,11 @@ class Session(asyncssh.SFTPServer):
 
     async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
         """As ``setstat``; but a file being written may be cut to a length, which OpenSSH's scp does at its end."""
+        if isinstance(file_obj, Upload) and file_obj.failed:
+            raise asyncssh.SFTPFailure(file_obj.failed)
         if isinstance(file_obj, Upload) and attrs.size is not None and attrs.size <= file_obj.bytes.size_bytes:
-            file_obj.bytes.truncate(attrs.size)
+            size = attrs.size
+            self._ours_now(lambda: file_obj.bytes.truncate(size))
         else:
             self._no_size(attrs)
 
