@@ -1,4 +1,5 @@
-"""All that we change in asyncssh: whose CLOSE it was, and WRITEs with something behind their data.
+"""All that we change in asyncssh: whose CLOSE it was, WRITEs with something behind their data, and what a client
+is told of a fault of ours.
 
 asyncssh calls ``SFTPServer.close`` alike for a client's CLOSE and for what a dropped connection left open, and
 tells nobody which (sidecar.md, D8). The table of its request handlers is private, so ``install`` looks whether
@@ -8,13 +9,22 @@ sends cut letters.
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncssh import sftp
 from asyncssh.constants import FXP_CLOSE, FXP_WRITE
 from asyncssh.packet import SSHPacket
 
+from gateway import log
+from gateway.errors import GatewayError
+
+LATER = "Ikke modtaget: noget mangler hos os lige nu. Prøv igen om lidt."
+_Server = TypeVar("_Server", bound=type[sftp.SFTPServer])
 _asked: ContextVar[bool] = ContextVar("closed_by_client", default=False)
 _installed: list[bool] = []
 
@@ -22,6 +32,52 @@ _installed: list[bool] = []
 def closed_by_client() -> bool:
     """Inside ``SFTPServer.close``: the client itself asked for it."""
     return _asked.get()
+
+
+def keeps_our_words(kind: _Server) -> _Server:
+    """Class decorator of a server: whatever goes wrong with us is a temporary failure with one text. asyncssh would
+    send the exception's own words to the client.
+    """
+    for name, method in list(vars(kind).items()):
+        if name.startswith("_"):
+            continue
+        if inspect.iscoroutinefunction(method):
+            setattr(kind, name, _kept(method))
+        elif inspect.isasyncgenfunction(method):
+            setattr(kind, name, _kept_each(method))
+    return kind
+
+
+def _kept(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with _our_words():
+            return await method(*args, **kwargs)
+
+    return call
+
+
+def _kept_each(method: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    @functools.wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        with _our_words():
+            async for one in method(*args, **kwargs):
+                yield one
+
+    return call
+
+
+@contextmanager
+def _our_words() -> Iterator[None]:
+    try:
+        yield
+    except sftp.SFTPError:
+        raise
+    except GatewayError as error:
+        raise sftp.SFTPFailure(LATER) from error
+    except Exception as error:
+        log.bug(where="sftp", error=error)
+        raise sftp.SFTPFailure(LATER) from error
 
 
 def install() -> None:

@@ -18,7 +18,8 @@ from gateway.ingress.passwords import fits
 from gateway.ingress.sftp import handler
 from gateway.ingress.sftp.accounts import Account, Accounts
 from gateway.ingress.sftp.keys import ensure_host_keys, load_host_keys
-from gateway.ingress.sftp.session import Overview, Session, Shared
+from gateway.ingress.sftp.session import Session
+from gateway.ingress.sftp.shared import Overview, Shared
 from gateway.ingress.sftp.shelf import Shelf
 from gateway.ports import DropIntake, Drops, Vault
 

@@ -10,26 +10,25 @@ import asyncio
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
 
 import asyncssh
 from asyncssh import FXF_APPEND, FXF_CREAT, FXF_EXCL, FXF_TRUNC, FXF_WRITE, SFTPAttrs, SFTPName
 
 from gateway import log, rehearsal
-from gateway.config.settings import DropSettings
 from gateway.documents.dropped_names import is_junk
 from gateway.errors import GatewayError
 from gateway.ingress.sftp.accounts import Account
-from gateway.ingress.sftp.handler import closed_by_client
-from gateway.ingress.sftp.shelf import Shelf, Upload
+from gateway.ingress.sftp.handler import LATER, closed_by_client, keeps_our_words
+from gateway.ingress.sftp.served import Served
+from gateway.ingress.sftp.shared import Shared, Space
+from gateway.ingress.sftp.shelf import Upload
 from gateway.ingress.sftp.tree import GUESSED, ROOMS, Place, place_of
-from gateway.model.danish_time import local
 from gateway.model.drop import Area, NewFile
 from gateway.model.submission import Blob
-from gateway.ports import DropIntake, Drops, SeenFile, Vault
+from gateway.ports import SeenFile
 
 T = TypeVar("T")
 
@@ -39,51 +38,6 @@ COUNTS_FOR = 1.0
 """Seconds for which a look at all that waits of an account is good enough."""
 SILENT_FOR = 20
 """Tenths of a second without a byte, after which another connection may go on with a file."""
-_KEPT = timedelta(days=30)
-_LATER = "Ikke modtaget: noget mangler hos os lige nu. Prøv igen om lidt."
-
-
-class Overview(Protocol):
-    """Files made when they are read: the account's overview, and the answers of a day."""
-
-    def files(self, account: str) -> dict[str, bytes]:
-        """All of them."""
-        ...
-
-    def content(self, account: str, name: str) -> bytes | None: ...
-
-
-@dataclass(slots=True)
-class Room:
-    """What waits of an account and what is free on the disk, counted a moment ago, with what came since."""
-
-    files: int
-    size_bytes: int
-    free_bytes: int
-    counted_at: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What the sessions of one server share."""
-
-    drops: Drops
-    intake: DropIntake
-    vault: Vault
-    shelf: Shelf
-    settings: DropSettings
-    spare: int
-    handles: int
-    overview: Overview
-    templates: dict[str, bytes]
-    disk: ThreadPoolExecutor
-    now: Callable[[], datetime]
-    rooms: dict[str, Room] = field(default_factory=dict)
-    """By account."""
-    seen_folders: dict[tuple[str, str], tuple[float, frozenset[str]]] = field(default_factory=dict)
-    """Folders with files in them by account and room, and when we looked."""
-    folders: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    """Empty folders that clients made, by account and room; they are gone when we stop."""
 
 
 @dataclass(slots=True)
@@ -93,6 +47,7 @@ class Reading:
     content: bytes = field(repr=False)
 
 
+@keeps_our_words
 class Session(asyncssh.SFTPServer):
     """The requests of one connection."""
 
@@ -100,6 +55,7 @@ class Session(asyncssh.SFTPServer):
         super().__init__(channel)
         self._account = account
         self._shared = shared
+        self._served = Served(account.name, shared)
         self._open_files = 0
 
     async def _disk(self, do: Callable[[], T]) -> T:
@@ -137,10 +93,10 @@ class Session(asyncssh.SFTPServer):
             raise asyncssh.SFTPOpUnsupported("Denne konto kan ikke fortsætte en afbrudt fil. Læg hele filen op igen.")
         if before is None:
             # In the event loop, as the writes are: it makes an empty file.
-            upload = self._ours_now(self._shared.vault.upload)
+            upload = self._shared.vault.upload()
         else:
             begins_with = before.blob
-            upload = await self._ours(self._disk(lambda: self._shared.vault.upload(begins_with)))
+            upload = await self._disk(lambda: self._shared.vault.upload(begins_with))
         continues = before.id if before is not None else None
         return self._shared.shelf.begin(Upload(key, upload, append, self._shared.now(), place.guessed, continues=continues))
 
@@ -176,16 +132,16 @@ class Session(asyncssh.SFTPServer):
 
     async def _has_room(self) -> None:
         shared, name = self._shared, self._account.name
-        room = shared.rooms.get(name)
-        if room is None or time.monotonic() - room.counted_at > COUNTS_FOR:
-            room = shared.rooms[name] = await self._disk(lambda: Room(*shared.drops.waiting_room(name), shared.vault.free_bytes()))
-        if room.files >= shared.settings.waiting_files:
-            raise asyncssh.SFTPFailure(f"Der venter allerede {room.files} filer; grænsen er {shared.settings.waiting_files}.")
-        if room.size_bytes >= shared.settings.waiting_bytes:
+        space = shared.space.get(name)
+        if space is None or time.monotonic() - space.counted_at > COUNTS_FOR:
+            space = shared.space[name] = await self._disk(lambda: Space(*shared.drops.waiting_room(name), shared.vault.free_bytes()))
+        if space.files >= shared.settings.waiting_files:
+            raise asyncssh.SFTPFailure(f"Der venter allerede {space.files} filer; grænsen er {shared.settings.waiting_files}.")
+        if space.size_bytes >= shared.settings.waiting_bytes:
             raise asyncssh.SFTPFailure(f"De filer, der venter, fylder over grænsen på {_megabytes(shared.settings.waiting_bytes)}.")
-        if room.free_bytes < shared.spare:
+        if space.free_bytes < shared.spare:
             raise asyncssh.SFTPFailure("Ikke modtaget: disken er ved at være fuld hos os. Prøv igen senere.")
-        room.files += 1
+        space.files += 1
 
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         """See asyncssh. In the event loop: the bytes go to the page cache.
@@ -200,7 +156,7 @@ class Session(asyncssh.SFTPServer):
         if not file_obj.written:
             file_obj.written = True
             if offset == 0 and not file_obj.append:
-                self._ours_now(lambda: file_obj.bytes.truncate(0))
+                file_obj.bytes.truncate(0)
                 file_obj.continues = None
         # Who appends may say 0 each time (asyncssh), or where it believes the end to be (OpenSSH, curl): behind
         # the end is a hole, and is refused as one.
@@ -211,8 +167,8 @@ class Session(asyncssh.SFTPServer):
         try:
             file_obj.bytes.write_at(at, data)
         except GatewayError as error:
-            file_obj.failed = _LATER
-            raise asyncssh.SFTPFailure(_LATER) from error
+            file_obj.failed = LATER
+            raise asyncssh.SFTPFailure(LATER) from error
         return len(data)
 
     async def read(self, file_obj: object, offset: int, size: int) -> bytes:
@@ -281,35 +237,20 @@ class Session(asyncssh.SFTPServer):
             return
         if folder:
             self._shared.seen_folders.pop((self._account.name, room), None)
-        if (room_of := self._shared.rooms.get(self._account.name)) is not None:
-            room_of.size_bytes += upload.bytes.size_bytes
-        blob = await self._ours(self._disk(upload.bytes.commit))
+        if (space := self._shared.space.get(self._account.name)) is not None:
+            space.size_bytes += upload.bytes.size_bytes
+        blob = await self._disk(upload.bytes.commit)
         rehearsal.at("drop.bytes")
         if room == "fejl":
             drop_id = folder.rpartition("/")[2]
             if not await self._disk(lambda: self._shared.drops.mend_file(self._account.name, drop_id, name, blob)):
                 raise asyncssh.SFTPNoSuchFile("Den afviste aflevering findes ikke mere.")
             return
-        await self._ours(self._shared.intake.accept(self._new_file(upload, blob, how="close")))
+        await self._shared.intake.accept(self._new_file(upload, blob, how="close"))
         if upload.continues is not None:
             old = upload.continues
             await self._disk(lambda: self._shared.drops.supersede_file(old))
         rehearsal.at("drop.row")
-
-    async def _ours(self, waiting: Any) -> Any:
-        """What *waiting* gives; a fault of ours is temporary and says nothing of itself."""
-        try:
-            return await waiting
-        except GatewayError as error:
-            raise asyncssh.SFTPFailure(_LATER) from error
-
-    @staticmethod
-    def _ours_now(do: Callable[[], T]) -> T:
-        """As ``_ours``, for what takes no time."""
-        try:
-            return do()
-        except GatewayError as error:
-            raise asyncssh.SFTPFailure(_LATER) from error
 
     # ── looking ─────────────────────────────────────────────────────────────
 
@@ -369,18 +310,11 @@ class Session(asyncssh.SFTPServer):
             is_folder = len(place.parts) == 1 and place.parts[0] in await self._subfolders(place)
             return _folder(self._shared.now()) if is_folder else None
         if place.room == "kvittering" and len(place.parts) == 1:
-            return await self._answer_attrs(place.name)
+            # A client that fetches one answer asks first, and need not wait for all the others.
+            answer = await self._disk(lambda: self._served.answer(place.name))
+            return _file(*answer, writable=False) if answer is not None else None
         parent = Place(place.room, place.parts[:-1])
         return (await self._list(parent) or {}).get(place.name)
-
-    async def _answer_attrs(self, name: str) -> SFTPAttrs | None:
-        """Of one answer: a client that fetches it asks first, and need not wait for all the others."""
-        made = await self._disk(lambda: self._shared.overview.content(self._account.name, name))
-        if made is not None:
-            return _file(len(made), self._shared.now(), writable=False)
-        since = self._shared.now() - _KEPT
-        answers = await self._disk(lambda: self._shared.drops.answer_files(self._account.name, since))
-        return next((_file(size, at, writable=False) for known, size, at in answers if known == name), None)
 
     async def _find(self, place: Place) -> SeenFile | Upload | None:
         """The newest file of that name: under way, cut, waiting, or taken a moment ago."""
@@ -406,7 +340,7 @@ class Session(asyncssh.SFTPServer):
             return {room: _folder(now) for room in ROOMS}
         if place.is_area:
             return await self._list_area(place, now)
-        files = await self._served(place.room)
+        files = await self._disk(lambda: self._served.files(place.room))
         depth = place.parts
         found: dict[str, SFTPAttrs] = {}
         for name, (size, at) in files.items():
@@ -445,29 +379,6 @@ class Session(asyncssh.SFTPServer):
         unfinished = {one.key[2] for one in shared.shelf.seen(self._account.name, place.room)}
         return (shared.folders.get(key, set()) | seen | unfinished) - {""}
 
-    async def _served(self, room: str) -> dict[str, tuple[int, datetime]]:
-        """Names within one of the rooms that are only read, with sizes and times."""
-        now = self._shared.now()
-        if room == "skabelon":
-            return {name: (len(content), now) for name, content in self._shared.templates.items()}
-        since = now - _KEPT
-        answers = await self._disk(lambda: self._shared.drops.answer_files(self._account.name, since))
-        if room == "kvittering":
-            found = {name: (size, at) for name, size, at in answers if not name.startswith("fejl/")}
-            made = await self._disk(lambda: self._shared.overview.files(self._account.name))
-            return found | {name: (len(content), now) for name, content in made.items()}
-        found = {name.removeprefix("fejl/"): (size, at) for name, size, at in answers if name.startswith("fejl/")}
-        rejected = await self._rejected(since)
-        for folder, file in rejected:
-            found[f"{folder}/{file.name}"] = (file.blob.size_bytes, file.at)
-        # What was handed over again is no longer rejected: its note goes with it.
-        folders = {folder for folder, _ in rejected}
-        return {name: value for name, value in found.items() if name.rpartition("/")[0] in folders}
-
-    async def _rejected(self, since: datetime) -> list[tuple[str, SeenFile]]:
-        files = await self._disk(lambda: self._shared.drops.rejected_files(self._account.name, since))
-        return [(f"{local(drop_at).date().isoformat()}/{file.drop_id}", file) for file, drop_at in files]
-
     async def _read(self, place: Place) -> bytes:
         """The content of a file in one of the rooms that are only read."""
         if place.is_area:
@@ -475,27 +386,10 @@ class Session(asyncssh.SFTPServer):
         if not place.parts:
             raise asyncssh.SFTPFailure("Det er en mappe.")
         name = "/".join(place.parts)
-        content: bytes | None = None
-        if place.room == "skabelon":
-            content = self._shared.templates.get(name)
-        elif place.room == "kvittering":
-            content = await self._disk(lambda: self._shared.overview.content(self._account.name, name))
-            if content is None:
-                content = await self._disk(lambda: self._shared.drops.answer_file(self._account.name, name))
-        elif place.room == "fejl":
-            content = await self._read_rejected(name)
+        content: bytes | None = await self._disk(lambda: self._served.content(place.room, name))
         if content is None:
             raise asyncssh.SFTPNoSuchFile("Filen findes ikke.")
         return content
-
-    async def _read_rejected(self, name: str) -> bytes | None:
-        blob = next(
-            (file.blob for folder, file in reversed(await self._rejected(self._shared.now() - _KEPT)) if f"{folder}/{file.name}" == name), None
-        )
-        if blob is not None:
-            found: bytes = await self._ours(self._disk(lambda: self._shared.vault.read(blob)))
-            return found
-        return await self._disk(lambda: self._shared.drops.answer_file(self._account.name, f"fejl/{name}"))
 
     # ── changing ────────────────────────────────────────────────────────────
 
@@ -518,7 +412,7 @@ class Session(asyncssh.SFTPServer):
         if is_junk(new.name):
             raise asyncssh.SFTPFailure("Ugyldigt filnavn: det er et navn, som filer ikke tages ind under.")
         area = _area(old.room)
-        renamed = await self._ours(self._disk(lambda: self._shared.drops.rename_file(self._account.name, area, old.folder, old.name, new.name)))
+        renamed = await self._disk(lambda: self._shared.drops.rename_file(self._account.name, area, old.folder, old.name, new.name))
         if not renamed:
             if found is not None:
                 raise asyncssh.SFTPFailure("Filen er allerede taget ind og kan ikke skifte navn.")
@@ -532,7 +426,7 @@ class Session(asyncssh.SFTPServer):
         if new.room != "fejl" or old.parts[:2] != new.parts[:2] or new.name != f"{old.name}{_RETRY}":
             raise asyncssh.SFTPPermissionDenied(f"I fejl/ kan en fil kun få {_RETRY} efter sit navn.")
         drop_id = old.parts[1]
-        if not await self._ours(self._disk(lambda: self._shared.drops.again(self._account.name, drop_id))):
+        if not await self._disk(lambda: self._shared.drops.again(self._account.name, drop_id)):
             raise asyncssh.SFTPNoSuchFile("Den afviste aflevering findes ikke mere.")
 
     async def remove(self, path: bytes) -> None:
@@ -542,7 +436,7 @@ class Session(asyncssh.SFTPServer):
             raise asyncssh.SFTPPermissionDenied("Her kan intet slettes; filerne forsvinder efter 30 dage.")
         await self._shared.shelf.settled(self._key(place))
         area = _area(place.room)
-        end = await self._ours(self._disk(lambda: self._shared.drops.withdraw_file(self._account.name, area, place.folder, place.name)))
+        end = await self._disk(lambda: self._shared.drops.withdraw_file(self._account.name, area, place.folder, place.name))
         if end == "taken":
             raise asyncssh.SFTPFailure("Filen er taget ind og kan ikke slettes. Se kvittering/.")
         if end == "none":
@@ -586,8 +480,7 @@ class Session(asyncssh.SFTPServer):
         if isinstance(file_obj, Upload) and file_obj.failed:
             raise asyncssh.SFTPFailure(file_obj.failed)
         if isinstance(file_obj, Upload) and attrs.size is not None and attrs.size <= file_obj.bytes.size_bytes:
-            size = attrs.size
-            self._ours_now(lambda: file_obj.bytes.truncate(size))
+            file_obj.bytes.truncate(attrs.size)
         else:
             self._no_size(attrs)
 

@@ -24,7 +24,9 @@ from gateway.cli.demo_letter import sample_pdf
 from gateway.config import load_settings
 from gateway.documents.reading import ReadRules
 from gateway.documents.sidecar.look import look
+from gateway.errors import LedgerUnavailable
 from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write_account
+from gateway.ingress.sftp.handler import LATER
 from gateway.ingress.sftp.keys import make_client_key
 from gateway.ingress.sftp.server import SftpServer
 from gateway.model.drop import DropManner
@@ -273,6 +275,29 @@ def test_every_file_that_was_taken_ends_in_one_answered_drop(server, seed, tmp_p
     cut = {row["drop_id"] for row in rows if row["how"] == "cut" and row["drop_id"]}
     assert cut
     assert [drop["id"] for drop in drops if drop["id"] in cut and drop["items"]] == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("0101011234"), LedgerUnavailable(reason="0101011234")])
+def test_a_fault_of_ours_is_temporary_and_keeps_its_words(server, monkeypatch, error, logged):
+    def broken(*args, **kwargs):
+        raise error
+
+    async def asked() -> list[str]:
+        await server.intake.start()
+        await server.sftp.start()
+        told = []
+        async with server.connect("studie") as connection, connection.start_sftp_client() as client:
+            monkeypatch.setattr(type(server.ledger), "seen_files", broken)
+            for ask in (client.stat("ind/a.pdf"), client.listdir("ind"), client.rename("ind/a.pdf", "ind/b.pdf")):
+                with pytest.raises(asyncssh.SFTPFailure) as refused:
+                    await ask
+                told.append(refused.value.reason)
+        await server.sftp.stop()
+        await server.intake.stop()
+        return told
+
+    assert asyncio.run(asked()) == [LATER] * 3
+    assert ("bug" in logged()) == isinstance(error, RuntimeError)
 
 
 def _rows(ledger, table):
