@@ -1,8 +1,10 @@
-import gc
+import contextlib
 import os
 import signal
 import threading
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -99,11 +101,16 @@ def test_a_mail_whose_worker_is_killed_once_is_read_by_the_next(reader, submissi
     slow = tmp_path / "slow"
     slow.write_bytes(mail(file_part(pdf()), b"Content-Type: text/plain\r\n\r\n" + b"a\r\n" * 1_500_000))
     found = []
-    reading = threading.Thread(target=lambda: found.append(lasting.read(slow, submission, tmp_path)))
-    reading.start()
-    os.kill(busy_worker(slow), signal.SIGKILL)
-    reading.join(60)
-    assert found[0].letters
+    for _ in range(20):  # until it is caught at work
+        reading = threading.Thread(target=lambda: found.append(lasting.read(slow, submission, tmp_path)))
+        reading.start()
+        if (caught := busy_worker(slow, reading)) is not None:
+            os.kill(caught, signal.SIGKILL)
+        reading.join(60)
+        assert found.pop().letters
+        if caught is not None:
+            return
+    raise AssertionError("it was never caught at work")
 
 
 def test_closing_ends_every_process_also_a_busy_one(reader, submission, tmp_path):
@@ -119,7 +126,7 @@ def test_closing_ends_every_process_also_a_busy_one(reader, submission, tmp_path
 
     waiting = threading.Thread(target=read)
     waiting.start()
-    busy_worker(slow)
+    assert busy_worker(slow, waiting) is not None
     closing.close()
     waiting.join(60)
     assert len(errors) == 1
@@ -153,13 +160,26 @@ def test_many_threads_may_share_a_reader(reader, raw, submission, tmp_path):
     assert len(workers()) <= 2
 
 
-def busy_worker(file):
-    """The pid of the worker that has *file* open; waits until there is one."""
-    while True:
-        gc.collect()
-        for worker in workers():
-            try:
-                if any(opened.path == str(file) for opened in worker.open_files()):
-                    return worker.pid
-            except psutil.Error:
-                continue
+def busy_worker(file, reading):
+    """The pid of the worker that has *file* open; None if *reading* ended before it was seen."""
+    looked, pids = 0.0, []
+    while reading.is_alive():
+        if time.monotonic() - looked > 0.05:
+            with contextlib.suppress(psutil.Error):
+                pids = [worker.pid for worker in workers()]
+            looked = time.monotonic()
+        for pid in pids:
+            if str(file) in open_files(pid):
+                return pid
+        time.sleep(0.001)
+    return None
+
+
+def open_files(pid):
+    """Paths that a process has open; empty if it is gone."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(handle))  # noqa: PTH115 - as text, whatever it is
+    return found
