@@ -137,12 +137,12 @@ def _flush_rate(file: Path, seconds: float = 0.5) -> float:
 
 
 @contextlib.contextmanager
-def _gateway(folder: Path) -> Iterator[tuple[int, int]]:
-    """Port and process id of the gateway's way in."""
+def _gateway(folder: Path, server: str = "bench.accept_server") -> Iterator[tuple[int, int]]:
+    """Port and process id of a way in; *server* is the module that is run."""
     # A session of its own, as Postfix makes itself one: Linux shares the processor out by session
     # (sched_autogroup), and this server must not have to share with the load and the bench.
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.accept_server", str(folder)], start_new_session=True
+        [sys.executable, "-m", server, str(folder)], start_new_session=True
     )
     try:
         while not (folder / "port").exists():

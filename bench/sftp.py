@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.accept import PATH, _cpu_seconds
+from bench.accept import PATH, _cpu_seconds, _gateway
 from bench.sftp_server import ACCOUNT
 
 # size of a file in bytes, clients, files of each, target as a ratio to sshd (protocols.md)
@@ -69,7 +68,7 @@ def main() -> int:
 
 def _compare(folder: Path, repeats: int, divisor: int) -> None:
     print("file       clients     gateway        sshd   ratio (target)   flushed by a bare loop   cpu ms a file, both")
-    with _gateway(folder / "gateway") as gateway, _sshd(folder / "sshd") as sshd:
+    with _our_server(folder / "gateway") as gateway, _sshd(folder / "sshd") as sshd:
         for size, clients, files, target in TABLE:
             count = max(files // divisor, 2)
             source = folder / "source"
@@ -127,17 +126,9 @@ def _bare(folder: Path, size: int, count: int) -> float:
 
 
 @contextlib.contextmanager
-def _gateway(folder: Path) -> Iterator[Peer]:
-    process = subprocess.Popen([sys.executable, "-m", "bench.sftp_server", str(folder)], start_new_session=True)
-    try:
-        while not (folder / "port").exists():
-            if process.poll() is not None:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.05)
-        yield Peer(int((folder / "port").read_text()), process.pid, ACCOUNT, folder / "key", "ind")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+def _our_server(folder: Path) -> Iterator[Peer]:
+    with _gateway(folder, "bench.sftp_server") as (port, pid):
+        yield Peer(port, pid, ACCOUNT, folder / "key", "ind")
 
 
 SSHD_CONFIG = """\

@@ -19,6 +19,8 @@ DropState = Literal["received", "rejected", "accepted", "done"]
 """``accepted``: its letters are on their way; ``done``: nothing more happens."""
 
 AREAS: tuple[Area, ...] = ("ind", "proeve")
+SHOWN_FOR = timedelta(days=30)
+"""How long answers, rejected originals and the overview show a drop (sidecar.md, D7: as SKAT's)."""
 
 
 def new_drop_id(at: datetime) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from gateway import log
-from gateway.model.drop import AnswerFile, Drop
+from gateway.model.drop import SHOWN_FOR, AnswerFile, Drop
 from gateway.ports import AnswerWriter, Claim, Clock, Drops, Ledger
 from gateway.services.work import one
 
-KEPT_FOR = timedelta(days=31)
-"""How long we remember answers: a day longer than they are shown (sidecar.md, D7: 30 days, as SKAT's), so that
-those in shares are removed by their names first.
+KEPT_FOR = SHOWN_FOR + timedelta(days=1)
+"""How long we remember answers: a day longer than they are shown, so that those in shares are removed by their
+names first.
 """
 ARCHIVE_LOOK = timedelta(seconds=2)
 """How soon to look again when only the archive is behind."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 
 from gateway.model.danish_time import DENMARK, local
+from gateway.model.drop import SHOWN_FOR
 from gateway.ports import Clock, Drops
 
 HTML, CSV = "OVERBLIK.html", "OVERBLIK.csv"
 _DAILY = "kvitteringer-"
-HISTORY = timedelta(days=30)
 MOST = 20_000
 """Drops in one overview."""
 
@@ -41,7 +41,7 @@ class AccountOverview:
     def files(self, account: str) -> dict[str, bytes]:
         """All that can be read now, from one look at the drops."""
         now = self._clock.now()
-        found = self._drops.list_drops(account=account, limit=MOST, since=now - HISTORY)
+        found = self._drops.list_drops(account=account, limit=MOST, since=now - SHOWN_FOR)
         by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
         for drop in found:
             by_day[local(datetime.fromisoformat(drop["received_at"])).date()].append(drop)
@@ -52,7 +52,7 @@ class AccountOverview:
         """The file called *name*; None: there is none such."""
         now = self._clock.now()
         if name in (HTML, CSV):
-            found = self._drops.list_drops(account=account, limit=MOST, since=now - HISTORY)
+            found = self._drops.list_drops(account=account, limit=MOST, since=now - SHOWN_FOR)
             return self._page(account, found, now) if name == HTML else self._sheet(found)
         day = _day(name)
         if day is None:

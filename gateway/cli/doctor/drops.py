@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway.cli.doctor.finding import Finding, fail, ok, warn
-from gateway.cli.doctor.machine import mounted_as, mounts, port
+from gateway.cli.doctor.machine import NETWORK_TYPES, mounted_as, mounts, port
 from gateway.config import Settings
 from gateway.config.settings import WatchedFolder
 from gateway.errors import ConfigError, LedgerUnavailable
@@ -20,8 +20,6 @@ from gateway.ports import Drops
 from gateway.wiring.state import open_ledger
 
 _SOON = timedelta(days=30)
-# They tell no events of what other machines write.
-_SHARES = ("cifs", "smb3", "smbfs", "nfs", "nfs4", "9p")
 
 
 def sftp(settings: Settings) -> Iterator[Finding]:
@@ -101,6 +99,6 @@ def _folder(folder: WatchedFolder, root: Path, drops: Drops | None) -> Finding:
         return fail(check, "it is another folder than before: nothing is taken from it.", "Mount the share that was there; the gateway goes on by itself.")
     if locked:
         return fail(check, f"the gateway may not write to {', '.join(locked)}.", "Give its user the right to read, write and delete there.")
-    if not folder.polling and mounted_as(root, mounts()) in _SHARES:
+    if not folder.polling and mounted_as(root, mounts()) in NETWORK_TYPES:
         return warn(check, "it lies on a share, which tells no events.", "Set polling = true for it: files are seen sooner.")
     return ok(check, "answers." if not missing else "answers; its rooms are made at the first start.")

@@ -18,7 +18,7 @@ from gateway.config.load import read_secret
 from gateway.errors import ConfigError, UnsafeSecret
 
 # SQLite's locks and its shared memory (WAL) do not work over a network: sqlite.org/wal.html, section 1.
-_NETWORK_TYPES = frozenset({"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "glusterfs"})
+NETWORK_TYPES = frozenset({"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "glusterfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
 _PRODUCTION_HOST = "api.digitalpost.dk"
 _LONGEST_GREETING_SECONDS = 3
@@ -54,7 +54,7 @@ def file_system(settings: Settings) -> Iterator[Finding]:
         return
     file = settings.path(Path(settings.storage.database.removeprefix("sqlite:///")))
     kind = mounted_as(file.parent, mounts())
-    if kind in _NETWORK_TYPES:
+    if kind in NETWORK_TYPES:
         yield fail(
             "file system", f"the ledger lies on {kind}, where SQLite loses data.",
             "Move the home to a local disk, or use PostgreSQL.",

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from gateway import log, rehearsal
@@ -19,16 +19,13 @@ from gateway.config.settings import DropSettings, WatchedFolder
 from gateway.errors import NotFound
 from gateway.ingress.folder.share import Seen, Share
 from gateway.ingress.folder.wholeness import may_be_cut, passed_over
-from gateway.model.drop import NewFile
+from gateway.model.drop import SHOWN_FOR, NewFile
 from gateway.ports import Drops, LyingFile, Vault
 
 AT_ONCE = 100
 """Files of one commit."""
 ANSWERS_AT_ONCE = 200
-OVERVIEW_EVERY = 10.0
-FORGET_EVERY = 3600.0
-SHOWN_FOR = timedelta(days=30)
-"""How long answers lie there (sidecar.md, D7)."""
+OVERVIEW_EVERY, FORGET_EVERY = 10.0, 3600.0
 """Seconds."""
 _LOCKED = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.ingress.sftp.shared import Shared
 from gateway.ingress.sftp.tree import Room
 from gateway.model.danish_time import local
+from gateway.model.drop import SHOWN_FOR
 from gateway.ports import SeenFile
-
-_KEPT = timedelta(days=30)
 
 
 class Served:
@@ -24,7 +23,7 @@ class Served:
         shared, now = self._shared, self._shared.now()
         if room == "skabelon":
             return {name: (len(content), now) for name, content in shared.templates.items()}
-        answers = shared.drops.answer_files(self._account, now - _KEPT)
+        answers = shared.drops.answer_files(self._account, now - SHOWN_FOR)
         if room == "kvittering":
             found = {name: (size, at) for name, size, at in answers if not name.startswith("fejl/")}
             return found | {name: (len(content), now) for name, content in shared.overview.files(self._account).items()}
@@ -42,7 +41,7 @@ class Served:
         made = shared.overview.content(self._account, name)
         if made is not None:
             return len(made), now
-        answers = shared.drops.answer_files(self._account, now - _KEPT)
+        answers = shared.drops.answer_files(self._account, now - SHOWN_FOR)
         return next(((size, at) for known, size, at in answers if known == name), None)
 
     def content(self, room: Room, name: str) -> bytes | None:
@@ -58,5 +57,5 @@ class Served:
 
     def _rejected(self) -> list[tuple[str, SeenFile]]:
         """Originals of rejected drops, each with its folder (day and drop)."""
-        files = self._shared.drops.rejected_files(self._account, self._shared.now() - _KEPT)
+        files = self._shared.drops.rejected_files(self._account, self._shared.now() - SHOWN_FOR)
         return [(f"{local(drop_at).date().isoformat()}/{file.drop_id}", file) for file, drop_at in files]

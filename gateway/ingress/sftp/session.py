@@ -24,7 +24,7 @@ from gateway.ingress.sftp.accounts import Account
 from gateway.ingress.sftp.handler import LATER, closed_by_client, keeps_our_words
 from gateway.ingress.sftp.served import Served
 from gateway.ingress.sftp.shared import Shared, Space
-from gateway.ingress.sftp.shelf import Upload
+from gateway.ingress.sftp.shelf import Key, Upload
 from gateway.ingress.sftp.tree import GUESSED, ROOMS, Place, place_of
 from gateway.model.drop import Area, NewFile
 from gateway.model.submission import Blob
@@ -203,11 +203,11 @@ class Session(asyncssh.SFTPServer):
 
     async def _keep_beginning(self, upload: Upload) -> None:
         """Nobody waits for the answer: what fails here is in the log, and the client was never told yes."""
-        _, room, folder, name = upload.key
+        _, room, _, name = upload.key
         try:
             if is_junk(name) or room == "fejl":
                 return
-            newer = await self._newest(Place("proeve" if room == "proeve" else "ind", (folder, name) if folder else (name,)))
+            newer = await self._newest(upload.key)
             if newer is not upload and newer is not None and _moment(newer) > upload.began:
                 return  # the client did not wait for us, and began again
             blob = await self._disk(upload.bytes.commit_beginning)
@@ -320,15 +320,16 @@ class Session(asyncssh.SFTPServer):
         """The newest file of that name: under way, cut, waiting, or taken a moment ago."""
         if not place.is_area or not 1 <= len(place.parts) <= 2:
             return None
-        await self._shared.shelf.settled(self._key(place))
-        return await self._newest(place)
-
-    async def _newest(self, place: Place) -> SeenFile | Upload | None:
         key = self._key(place)
-        unfinished = [one for one in self._shared.shelf.seen(self._account.name, place.room) if one.key == key]
+        await self._shared.shelf.settled(key)
+        return await self._newest(key)
+
+    async def _newest(self, key: Key) -> SeenFile | Upload | None:
+        account, room, folder, name = key
+        unfinished = [one for one in self._shared.shelf.seen(account, room) if one.key == key]
         since = self._shared.now() - self._shared.settings.visible
         found = await self._disk(
-            lambda: self._shared.drops.seen_files(self._account.name, _area(place.room), since, folder=place.folder, name=place.name)
+            lambda: self._shared.drops.seen_files(account, _area(room), since, folder=folder, name=name)
         )
         both: list[SeenFile | Upload] = [*found, *unfinished]
         return max(both, key=_moment, default=None)
@@ -513,7 +514,7 @@ class Session(asyncssh.SFTPServer):
         """Tells OpenSSH's scp that all went well; without it a good copy exits with 1 (security.md, S2)."""
         self.channel.exit(0)
 
-    def _key(self, place: Place) -> tuple[str, str, str, str]:
+    def _key(self, place: Place) -> Key:
         folder = "/".join(place.parts[:-1])
         return self._account.name, place.room, folder, place.name
 
