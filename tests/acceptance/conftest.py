@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_SECONDS
+from waiting import wait_for as _wait_for
 
 from gateway.cli.demo_letter import sample_pdf
 from gateway.cli.serve import serve_home
@@ -32,9 +34,6 @@ from gateway.sandbox.sink import start_sink
 from gateway.storage.store import migrate, open_ledger
 
 GATEWAY = Path(sys.executable).with_name("gateway")
-PATIENCE_SECONDS = 60
-
-
 CPR = "0101011234"
 LARGE = 300_000
 """Bytes of a letter that goes by the vault and not by the ledger's own commit."""
@@ -67,16 +66,6 @@ class Demo:
         return self.process.wait(30)
 
 
-def _wait_for(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """What *look* gives once it is true; a bounded wait on another process, not a guess at its speed."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds} s for {what}")
-
-
 def _start_demo(home: Path) -> Demo:
     with (home.parent / f"{home.name}.out").open("ab") as out:
         process = subprocess.Popen(
@@ -94,6 +83,13 @@ def _start_demo(home: Path) -> Demo:
         process.wait()
         raise
     return demo
+
+
+def _end(demos: list[Demo]) -> None:
+    """Stop those that a test left running."""
+    for demo in demos:
+        if demo.process.poll() is None:
+            demo.stop()
 
 
 @pytest.fixture(scope="session")
@@ -114,8 +110,7 @@ def demo(
     """A demo for a whole module; at the end every message it sent is held against the schema."""
     running = _start_demo(tmp_path_factory.mktemp("demo") / "home")
     yield running
-    if running.process.poll() is None:
-        running.stop()
+    _end([running])
     sent = list((running.home / "sandbox" / "inboxes").rglob("memo.xml"))
     assert sent, "no message reached the sandbox"
     if official_schema is not None:
@@ -137,9 +132,7 @@ def start_demo() -> Iterator[Callable[[Path], Demo]]:
         return started[-1]
 
     yield start
-    for demo in started:
-        if demo.process.poll() is None:
-            demo.stop()
+    _end(started)
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +153,7 @@ def start_demo_with(
         return started[-1]
 
     yield start
-    for demo in started:
-        if demo.process.poll() is None:
-            demo.stop()
+    _end(started)
 
 
 CONFIG = """

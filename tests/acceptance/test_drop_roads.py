@@ -18,6 +18,7 @@ import asyncssh
 import pytest
 from pypdf import PdfWriter
 from sftp_clients import System
+from waiting import wait_for
 
 from gateway.cli.demo_letter import sample_pdf
 
@@ -261,9 +262,4 @@ def test_a_rejected_drop_of_the_folder_is_mended_there(system):
 
 
 def _wait(look, seconds: float = 40):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"waited {seconds} s")
+    return wait_for(look, "the drop", seconds)

@@ -158,7 +158,9 @@ class Share:
         self._changed.clear()
 
     def remove_answer(self, name: str) -> None:
-        """An old answer; of a rejected drop with its originals. *name* as for ``write``. Raises OSError."""
+        """An old answer; of a rejected drop with its originals. *name* as for ``write``. A folder that somebody made
+        there is left. Raises OSError.
+        """
         parts = name.split("/")
         if parts[0] != "fejl":
             (self.root / "kvittering" / name).unlink(missing_ok=True)
@@ -166,9 +168,10 @@ class Share:
         folder = self.root.joinpath(*parts[:-1])
         with suppress(FileNotFoundError):
             for file in list(folder.iterdir()):
-                file.unlink()
-            folder.rmdir()
+                if file.is_symlink() or not file.is_dir():
+                    file.unlink()
         with suppress(OSError):
+            folder.rmdir()
             folder.parent.rmdir()
 
     def write_again(self, room: str, name: str, content: bytes) -> None:

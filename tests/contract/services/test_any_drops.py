@@ -18,12 +18,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 from asyncssh import FXF_APPEND, FXF_CREAT, FXF_TRUNC, FXF_WRITE, SFTPAttrs
+from drop_inputs import LooksHere
 from sqlalchemy import func, select
 
 from gateway.cli.demo_letter import sample_pdf
 from gateway.config import load_settings
 from gateway.documents.reading import ReadRules
-from gateway.documents.sidecar.look import look
 from gateway.errors import LedgerUnavailable
 from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write_account
 from gateway.ingress.sftp.handler import LATER
@@ -100,7 +100,7 @@ class Server:
         self.intake = FileCommit(ledger)
         self.sftp = SftpServer(settings, intake=self.intake, drops=ledger, vault=vault, overview=NoOverview(), templates={"LAES-MIG.txt": b"x"})
         manners = {name: DropManner(account=name, channel="sftp", resume=timedelta(hours=1 if name == "studie" else 0)) for name in self.keys}
-        self.gather = Gather(ledger, vault, Here(), self, manners=lambda: manners, rules=lambda: RULES, trier=NoTrier())
+        self.gather = Gather(ledger, vault, LooksHere(RULES), self, manners=lambda: manners, rules=lambda: RULES, trier=NoTrier())
         self.answer = Answer(ledger, ledger, DropAnswers(self), self, waits=[timedelta(0)])
 
     def now(self) -> datetime:
@@ -108,11 +108,6 @@ class Server:
 
     def connect(self, name: str):
         return asyncssh.connect("127.0.0.1", self.sftp.port, username=name, client_keys=[str(self.keys[name])], known_hosts=None, config=[])
-
-
-class Here:
-    def look(self, files, manner):
-        return [look(name, path, manner, RULES, control=control) for name, path, control in files]
 
 
 class NoTrier:

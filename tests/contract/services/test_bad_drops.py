@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from drop_inputs import sidecar_name
 from sqlalchemy import select
 
 from gateway.cli.demo_letter import sample_pdf
@@ -167,8 +168,3 @@ def test_cpr_numbers_of_the_catalogue(road):
     assert [value for (value, valid), state in ends.items() if valid == "syntax" and state == "rejected"] == []
     # A line end around a value is no part of it, in any of the forms.
     assert [value for (value, valid), state in ends.items() if valid in ("no", "cvr") and state != "rejected"] == ["0101010000\\n"]
-
-
-def sidecar_name(file: Path) -> str:
-    ending = file.suffix[1:].lower()
-    return {"csv": f"{file.stem}.manifest.csv"}.get(ending, f"{file.stem}.meta.{ending if ending in ('xml', 'json', 'yaml') else 'yaml'}")

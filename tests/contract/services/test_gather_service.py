@@ -5,21 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from drop_inputs import LooksHere
 
 from gateway.documents.reading import ReadRules
-from gateway.documents.sidecar.look import look
 from gateway.errors import LedgerUnavailable
 from gateway.model.drop import DropManner, NewFile
 from gateway.services.gather import RECHECK, STALE_AFTER, Gather
 
 RULES = ReadRules(domains=("dp.example.dk",), flows={}, allow_test_numbers=True, loop_id="x")
-
-
-class Here:
-    """Looks in this process."""
-
-    def look(self, files, manner):
-        return [look(name, path, manner, RULES, control=control) for name, path, control in files]
 
 
 class Hours:
@@ -56,7 +49,7 @@ def hours():
 def gather(ledger, vault, hours):
     drops = Flaky(ledger)
     manner = DropManner(account="studie", channel="sftp", resume=timedelta(minutes=5))
-    return Gather(drops, vault, Here(), hours, manners=lambda: {"studie": manner}, rules=lambda: RULES, trier=None)
+    return Gather(drops, vault, LooksHere(RULES), hours, manners=lambda: {"studie": manner}, rules=lambda: RULES, trier=None)
 
 
 @pytest.fixture

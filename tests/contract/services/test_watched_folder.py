@@ -91,7 +91,12 @@ def test_answers_and_what_was_rejected_are_removed_after_thirty_days(ledger, vau
     watched.look()
     assert (root / place / "brev.pdf").exists()
     (root / "kvittering" / "noget-andet.txt").write_text("not ours")
+    (root / place / "min mappe").mkdir()
     hours["late"] = timedelta(days=31)
+    new_watched(ledger, vault, root, now=lambda: datetime.now(UTC) + hours["late"]).look()
+    assert ledger.drop_health()[0]["share"] == "ok"
+    assert [file.name for file in (root / place).iterdir()] == ["min mappe"]
+    (root / place / "min mappe").rmdir()
     new_watched(ledger, vault, root, now=lambda: datetime.now(UTC) + hours["late"]).look()
     assert not (root / "fejl" / "2026-11-27").exists()
     assert not (root / "kvittering" / "brev.2-afvist.json").exists()

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from drop_inputs import sidecar_name
 
 from gateway.documents.sidecar.read import control_of, read_control
 from gateway.documents.sidecar.tree import said
@@ -39,11 +40,6 @@ def test_the_shared_inputs_are_here():
     assert len(corpus()) > 350
 
 
-def name_for(file: Path) -> str:
-    ending = file.suffix[1:].lower()
-    return {"csv": f"{file.stem}.manifest.csv"}.get(ending, f"{file.stem}.meta.{ending if ending in ('xml', 'json', 'yaml') else 'yaml'}")
-
-
 def asked(file: Path, name: str):
     control = control_of(name)
     assert control is not None
@@ -53,7 +49,7 @@ def asked(file: Path, name: str):
 @pytest.mark.parametrize("row", catalogue(), ids=lambda row: row["id"])
 def test_every_bad_input_gives_the_expected_result(row):
     file = BAD / row["file"]
-    found = asked(file, name_for(file))
+    found = asked(file, sidecar_name(file))
     codes = {fault.error.code for fault in found.faults}
     if row["id"] in _ACCEPTED:
         assert found.readable
@@ -62,9 +58,9 @@ def test_every_bad_input_gives_the_expected_result(row):
         assert codes - _LACKS or not found.readable
     for fault in found.faults:
         text = said(fault)
-        assert name_for(file) in text
+        assert sidecar_name(file) in text
         assert "root:" not in text
-        assert CPR_IN_TEXT.search(text.replace(name_for(file), "")) is None
+        assert CPR_IN_TEXT.search(text.replace(sidecar_name(file), "")) is None
         assert fault.error.action()
 
 
@@ -72,7 +68,7 @@ def test_every_bad_input_gives_the_expected_result(row):
 def test_no_file_of_the_corpora_breaks_the_reader():
     ends = {True: 0, False: 0}
     for file in corpus():
-        found = asked(file, name_for(file))
+        found = asked(file, sidecar_name(file))
         assert found.faults or found.dispatches
         ends[found.readable] += 1
     if corpus():
