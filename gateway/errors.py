@@ -409,6 +409,36 @@ class ReferenceConflict(SubmitterError):
     remedy = "Giv forsendelsen et nyt nummer, hvis den er ny. Er det den samme, så send den uændret."
 
 
+class TooManyPages(SubmitterError):
+    code = "GW-250"
+    title = "For mange sider"
+    sentence = "Samlefilen har {count} sider; grænsen er {limit}."
+    remedy = "Del filen i flere, og send dem hver for sig."
+
+
+class SignedPdf(SubmitterError):
+    """No digital signature survives a cut: it covers the bytes of the whole file."""
+
+    code = "GW-251"
+    title = "Samlefilen er underskrevet"
+    sentence = "Samlefilen er underskrevet digitalt, og underskriften kan ikke bevares, når filen deles i breve."
+    remedy = "Send filen som ét brev, eller send en udgave uden underskrift."
+
+
+class NothingToSplit(SubmitterError):
+    code = "GW-252"
+    title = "Ingen samlefil"
+    sentence = "Forløbet deler en samlefil i breve, men forsendelsen har ingen PDF, der kan deles."
+    remedy = "Vedhæft samlefilen som PDF, og send den igen."
+
+
+class NoRecipientInList(SubmitterError):
+    code = "GW-253"
+    title = "Modtagerlisten passer ikke"
+    sentence = "Modtagerlisten passer ikke med samlefilen: {what}."
+    remedy = "Ret listen, så hver side hører til netop én modtager, og send begge filer igen."
+
+
 class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"

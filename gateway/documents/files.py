@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.documents import media, names, pdf
+from gateway.documents import media, names
 from gateway.documents.body import body_text
 from gateway.documents.cpr_text import holds_cpr, mask_cpr
 from gateway.documents.mime import Part, Pieces
+from gateway.documents.pdf.pages import count_pages
 from gateway.documents.reading import ReadRules
 from gateway.errors import (
     ContentMismatch,
@@ -113,7 +114,7 @@ def _name(part: Part, content: bytes, notes: list[str]) -> str:
 
 def _pages(content: bytes, name: str) -> int:
     try:
-        return pdf.count_pages(content)
+        return count_pages(content)
     except GatewayError as error:
         raise type(error)(private=name) from None
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.documents import media, names, pdf
+from gateway.documents import media, names
 from gateway.documents.cpr_text import holds_cpr, mask_cpr
+from gateway.documents.pdf.pages import count_pages
 from gateway.documents.reading import ReadRules
 from gateway.documents.sidecar.read import Asked, Control, control_of, read_control
 from gateway.documents.sidecar.tree import LIMITS
@@ -82,7 +83,7 @@ def _document(name: str, content: bytes, rules: ReadRules) -> tuple[str, str, in
         raise FileTypeNotAllowed(private=safe, allowed=", ".join(rules.attachment_types))
     if not media.agrees(ending, content):
         raise ContentMismatch(private=safe)
-    pages = _named(lambda: pdf.count_pages(content), safe) if ending == "pdf" else None
+    pages = _named(lambda: count_pages(content), safe) if ending == "pdf" else None
     return safe, media.MEDIA_TYPES[ending], pages
 
 

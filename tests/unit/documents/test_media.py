@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from gateway.documents import media
-from gateway.documents.pdf import count_pages
+from gateway.documents.pdf.pages import count_pages
 from gateway.errors import DamagedPdf, LockedPdf
 
 

@@ -1,0 +1,61 @@
+"""A batch: one merged PDF that becomes many letters. Danish: samlefil, masseforsendelse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.model.identity import Recipient
+from gateway.model.submission import Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle on the page as shown: millimetres from its top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether the point lies in it, borders included."""
+        return self.x <= x <= self.x + self.width and self.y <= y <= self.y + self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes that are not kept but made when they are asked for: some pages of a batch."""
+
+    digest: str
+    """SHA-256 of what it gives."""
+    size_bytes: int
+    source: Blob
+    """The batch, plain (see ``gateway.documents.pdf.plain``)."""
+    first: int
+    """Page of the batch, from 0."""
+    pages: int
+    pdfa: str = ""
+    """Part and level of PDF/A that it says it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Pages that belong together, and to whom they go."""
+
+    first: int
+    """Page of the file, from 0."""
+    pages: int
+    recipient: Recipient | None
+    why: str = ""
+    """Which evidence named the recipient: a word of docs/reference/batches.md."""
+    flags: tuple[str, ...] = field(default=())
+    """What makes it uncertain, words of the same page; a flagged piece is held."""
+
+    @property
+    def certain(self) -> bool:
+        return self.recipient is not None and not self.flags
+
+    @property
+    def shown_pages(self) -> str:
+        """``7`` or ``7-9``, as a person counts pages."""
+        return str(self.first + 1) if self.pages == 1 else f"{self.first + 1}-{self.first + self.pages}"
