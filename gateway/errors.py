@@ -548,6 +548,29 @@ class NoWayOut(SubmitterError):
     remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
 
 
+class BatchUncertain(SubmitterError):
+    """Some letters of a merged file are not certain enough to send; a person settles them (pdf.md, section 4)."""
+
+    code = "GW-330"
+    title = "Samlefilen skal ses efter"
+    sentence = "{count} af {letters} breve i samlefilen er usikre: side {pages}."
+    remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
+
+
+class BatchAwaitsApproval(SubmitterError):
+    code = "GW-331"
+    title = "Afventer godkendelse"
+    sentence = "Samlefilen giver {letters} breve, og så mange skal en medarbejder godkende, før de sendes."
+    remedy = "Du skal ikke gøre noget. Du får besked, når brevene er sendt."
+
+
+class BatchTurnedDown(SubmitterError):
+    code = "GW-332"
+    title = "Samlefilen er afvist"
+    sentence = "En medarbejder har set på samlefilen og afvist den. Intet er sendt."
+    remedy = "Spørg den, der driver systemet, hvad der skal rettes, og send filen igen."
+
+
 class HeldByPerson(SubmitterError):
     code = "GW-322"
     title = "Afventer"

@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Literal, Protocol, TypeVar
 
+from gateway.model.batch import Batch, Cut, Place, Settled
 from gateway.model.decision import Decision, Facts, Reach
 from gateway.model.drop import (
     AnswerFile,
@@ -180,6 +181,10 @@ class ReadEnd:
     refusal: Refusal | None = None
     silent: bool = False
     """With *refusal*: no notice (automatic post)."""
+    batch: Batch | None = None
+    """What a merged file was found to be; kept beside its letters."""
+    hold: Refusal | None = None
+    """A person must look at the batch; *letters* are those that need not wait for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +336,29 @@ class Ledger(Protocol):
 
     def reads_ended(self, ends: Sequence[tuple[Claim[Submission], ReadEnd]]) -> list[bool]:
         """Many of ``read_done`` and ``read_refused``."""
+
+    # batches
+    def settled(self, submission_id: str) -> Settled:
+        """What persons decided about the batch; nothing, where there is none."""
+
+    def settle_batch(self, submission_id: str, actor: str, *, place: Place | None = None,
+                     assigned: Mapping[int, Recipient | None] | None = None, accepted: bool = False,
+                     approved: bool = False) -> None:
+        """Add to what persons decided, and let the held batch be read again with it. Raises NotFound,
+        NotAllowedNow (it is not held; or *approved* by nobody but the one who settled it).
+        """
+
+    def turn_down_batch(self, submission_id: str, actor: str, reason: str, refusal: Refusal) -> None:
+        """Reject a held batch for good; its submitter is told. Raises NotFound, NotAllowedNow."""
+
+    def list_batches(self, *, limit: int = 50, held: bool = False) -> list[dict[str, Any]]:
+        """Newest first, in the shape of docs/reference/json.md."""
+
+    def show_batch(self, submission_id: str) -> dict[str, Any]:
+        """With all pieces, numbers masked. Raises NotFound."""
+
+    def cut(self, digest: str) -> Cut | None:
+        """What those bytes are cut from; None: they are not."""
 
     # route
     def claim_unrouted(self, limit: int) -> list[Claim[Letter]]: ...

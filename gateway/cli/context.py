@@ -48,7 +48,7 @@ class Home:
 
     @cached_property
     def _vault(self) -> Vault:
-        return open_vault(self.settings)
+        return open_vault(self.settings, self._ledger)
 
     @property
     def actor(self) -> str:

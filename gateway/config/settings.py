@@ -203,6 +203,8 @@ class ReadLimits(Section):
     parts: Count = 1000
     received: Count = 50
     time: Seconds = timedelta(seconds=30)
+    batch_time: Seconds = timedelta(minutes=10)
+    """For one merged PDF."""
     memory: Size = ByteSize(1536 * 1024**2)
     processes: int = Field(default=1, ge=1, le=16)
 
@@ -352,6 +354,39 @@ class Mail(Section):
         return self
 
 
+class Split(Section):
+    """How a merged PDF becomes letters (reference, pdf.md, section 4). Lengths in millimetres."""
+
+    by: Literal["learned", "place", "every-page", "marker", "bookmarks", "count", "list"] = "learned"
+    """What says where a letter begins: ``learned``, the place where recipients' numbers stand, found by itself;
+    ``place``, the one given below; ``every-page``, as learned, with a number on every page; ``marker``; ``bookmarks`` of
+    the first level; ``count`` pages each."""
+    place: tuple[float, float, float, float] | None = None
+    """Left, top, width and height of the place, from the top left corner of the page as it is shown."""
+    pages: Count | None = None
+    """Pages of each letter, with ``count``."""
+    marker: str = "@@DP:"
+    """What begins a marker: ``@@DP:cpr=0101011234@@``."""
+    own_numbers: tuple[str, ...] = ()
+    """CVR numbers that stand in the foot of every letter, besides the organisation's own."""
+    remove_numbers: bool = False
+    """Take the recipients' CPR numbers out of their letters."""
+    partly: bool = False
+    """Send the letters that are certain, although others of the file must wait for a person."""
+    signed: bool = False
+    """Divide files that are signed digitally; their signatures are lost."""
+    approve_over: int = Field(default=100, ge=0)
+    """So many letters of one file are sent without a second person looking at them first."""
+
+    @model_validator(mode="after")
+    def _says_what_it_needs(self) -> Split:
+        if self.by == "place" and self.place is None:
+            raise ValueError('by = "place" needs place, such as place = [120, 20, 60, 10]')
+        if self.by == "count" and self.pages is None:
+            raise ValueError('by = "count" needs pages, such as pages = 2')
+        return self
+
+
 class Flow(Section):
     """What ``send+NAME@`` means. The flow ``default`` always exists."""
 
@@ -363,6 +398,8 @@ class Flow(Section):
     sender_label: str | None = None
     body_is_letter: bool = False
     """A mail without a document: its text becomes the main document (as text file)."""
+    split: Split | None = None
+    """Set: its PDF is a merged one, and becomes a letter for each number in it."""
 
 
 class Retry(Section):

@@ -69,7 +69,7 @@ def documents_of(pieces: Pieces, rules: ReadRules, scratch: Path, *, body_is_let
             raise TooManyFiles(count=len(found), limit=rules.files)
     rest = [document for document in found if document is not main]
     _judge_attachments(rest, rules)
-    _judge_size(found, rules)
+    judge_size([document.size_bytes for document in found], rules)
     return Files((replace(main, role="main"), *rest), tuple(dict.fromkeys(notes)))
 
 
@@ -156,8 +156,9 @@ def _judge_attachments(rest: Sequence[Document], rules: ReadRules) -> None:
             raise FileTypeNotAllowed(private=document.name, allowed=", ".join(rules.attachment_types))
 
 
-def _judge_size(found: Sequence[Document], rules: ReadRules) -> None:
-    size = size_as_sent([document.size_bytes for document in found])
+def judge_size(sizes_bytes: Sequence[int], rules: ReadRules) -> None:
+    """Whether files of these sizes fit into one letter. Raises TooLarge."""
+    size = size_as_sent(sizes_bytes)
     if size > rules.total:
         raise TooLarge(size_mb=_mb(size, math.ceil), limit_mb=_mb(rules.total, math.floor))
 

@@ -8,25 +8,29 @@ from __future__ import annotations
 from copy import copy
 from pathlib import Path
 
+from gateway.documents.addressing import Address
+from gateway.documents.batch.letters import Draft, read_batch
 from gateway.documents.cpr_text import mask_cpr
 from gateway.documents.files import documents_of
 from gateway.documents.head import Head, bare_cr, read_head, refuse_automatic, sender
-from gateway.documents.mime import take_apart
-from gateway.documents.reading import Reading, ReadRules
-from gateway.documents.recipients import Target, flow_of, read_recipients
+from gateway.documents.mime import Pieces, take_apart
+from gateway.documents.reading import ReadFlow, Reading, ReadRules
+from gateway.documents.recipients import Target, batch_address, flow_of, read_recipients
 from gateway.documents.subject import Subject, plain_subject, read_subject, title_of
 from gateway.errors import DamagedMail, NotALetter, SubmitterError
+from gateway.model.batch import NOTHING_SETTLED, Settled
 from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
 from gateway.model.submission import Envelope
 
 
 def read_mail(
-    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path
+    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, settled: Settled = NOTHING_SETTLED
 ) -> Reading:
     """Read the mail in the file *raw*.
 
     Args:
         scratch: a folder for the bytes of the documents, each a file named by its digest.
+        settled: what persons decided about the merged file in it.
 
     Returns:
         A Reading; also for whatever a submitter can do wrong. No refusal quotes the mail.
@@ -37,14 +41,14 @@ def read_mail(
         if envelope.automatic:
             raise NotALetter(what="tom afsender")
         refuse_automatic(head, rules)
-        return _read(raw, submission_id, envelope, rules, scratch, head=head)
+        return _read(raw, submission_id, envelope, rules, scratch, head=head, settled=settled)
     except SubmitterError as refusal:
         # A copy has no traceback; that would keep the whole mail in memory.
         return Reading(title=title, refusal=copy(refusal), silent=isinstance(refusal, NotALetter))
 
 
 def _read(
-    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, *, head: Head
+    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, *, head: Head, settled: Settled
 ) -> Reading:
     if head.fault is not None:
         raise head.fault
@@ -52,6 +56,9 @@ def _read(
         raise DamagedMail(defect="linjeskift")
     pieces = take_apart(raw, rules)
     _refuse_own(sender(head), rules)
+    merged = batch_address(envelope, rules)
+    if merged is not None:
+        return _read_merged(head, pieces, merged, envelope, rules, scratch, submission_id=submission_id, settled=settled)
     recipients = read_recipients(head, envelope, rules)
     targets = recipients.targets
     subject = read_subject(
@@ -70,6 +77,32 @@ def _read(
     return Reading(title=subject.title, letters=letters, notes=notes)
 
 
+def _read_merged(
+    head: Head,
+    pieces: Pieces,
+    address: Address,
+    envelope: Envelope,
+    rules: ReadRules,
+    scratch: Path,
+    *,
+    submission_id: str,
+    settled: Settled,
+) -> Reading:
+    """A mail whose main document is a merged file."""
+    subject = read_subject(_subject(head), rules, received_on=envelope.received_at.date(), copies=False)
+    files = documents_of(pieces, rules, scratch, body_is_letter=False)
+    flow = flow_of(rules, address.flow)
+    draft = Draft(
+        submission_id=submission_id,
+        title=subject.title,
+        documents=files.documents,
+        options=_options(subject, flow),
+        flow=address.flow,
+        address=address.masked,
+    )
+    return read_batch(draft, scratch / files.documents[0].digest, rules, settled, scratch, notes=(*subject.notes, *pieces.notes, *files.notes))
+
+
 def _letter(
     target: Target,
     subject: Subject,
@@ -79,14 +112,6 @@ def _letter(
     submission_id: str,
     index: int,
 ) -> Letter:
-    flow = flow_of(rules, target.flow)
-    asked = subject.options
-    options = Options(
-        case=asked.case or flow.case,
-        plan=asked.plan or flow.plan,
-        reply_allowed=flow.reply_allowed if asked.reply_allowed is None else asked.reply_allowed,
-        deliver_from=asked.deliver_from,
-    )
     return Letter(
         submission_id=submission_id,
         index=index,
@@ -94,9 +119,20 @@ def _letter(
         copy=target.copy,
         title=f"{COPY_PREFIX}{subject.title}" if target.copy else subject.title,
         documents=documents,
-        options=options,
+        options=_options(subject, flow_of(rules, target.flow)),
         flow=target.flow,
         address=target.masked,
+    )
+
+
+def _options(subject: Subject, flow: ReadFlow) -> Options:
+    """What the subject asks for, and what the flow says where it does not."""
+    asked = subject.options
+    return Options(
+        case=asked.case or flow.case,
+        plan=asked.plan or flow.plan,
+        reply_allowed=flow.reply_allowed if asked.reply_allowed is None else asked.reply_allowed,
+        deliver_from=asked.deliver_from,
     )
 
 

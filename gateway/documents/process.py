@@ -25,12 +25,14 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from gateway.documents.mail import read_mail
 from gateway.documents.reading import Reading, ReadRules
+from gateway.documents.recipients import batch_address
 from gateway.documents.sidecar.look import Look, look
-from gateway.documents.sidecar.package import read_package
+from gateway.documents.sidecar.package import merged_file, read_merged_package, read_package
 from gateway.documents.sidecar.read import Control
 from gateway.documents.sidecar.understand import Manner
-from gateway.errors import OurError, ReaderLimit
-from gateway.model.submission import Envelope, Submission
+from gateway.errors import OurError, ReaderLimit, SubmitterError
+from gateway.model.batch import NOTHING_SETTLED, Settled
+from gateway.model.submission import Blob, Envelope, Submission
 
 T = TypeVar("T")
 
@@ -55,11 +57,24 @@ class ReaderProcess:
         time: for one mail, from its start in a worker.
         memory: address space of a worker, bytes.
         processes: workers, and so mails read at once; further callers wait.
+        batch_time: for one merged file.
+        find: the file with these bytes, for what was dropped; None: nothing is.
     """
 
-    def __init__(self, rules: Callable[[], ReadRules], *, time: timedelta, memory: int, processes: int) -> None:
+    def __init__(
+        self,
+        rules: Callable[[], ReadRules],
+        *,
+        time: timedelta,
+        memory: int,
+        processes: int,
+        batch_time: timedelta = timedelta(minutes=10),
+        find: Callable[[Blob], Path] | None = None,
+    ) -> None:
         self._rules = rules
         self._time = time
+        self._batch_time = batch_time
+        self._find = find
         self._memory = memory
         self._processes = processes
         self._room = threading.Semaphore(processes)
@@ -68,24 +83,35 @@ class ReaderProcess:
         self._running: set[ProcessFuture[Any]] = set()
         self._pool = self._new_pool()
 
-    def read(self, raw: Path, submission: Submission, scratch: Path) -> Reading:
+    def read(
+        self, raw: Path, submission: Submission, scratch: Path, settled: Settled = NOTHING_SETTLED
+    ) -> Reading:
         """As ``read_mail``; with the refusal ReaderLimit if time or memory did not suffice.
 
         Raises:
             OurError: the workers are gone, or ``close`` was called.
             Whatever else ``read_mail`` raises, as it is.
         """
+        rules = self._rules()
         if submission.envelope.channel in ("sftp", "folder"):
             # Of our own making: what systems wrote was read when it was gathered.
-            return read_package(raw.read_bytes(), submission)
+            package = raw.read_bytes()
+            merged = merged_file(package, rules)
+            if merged is None:
+                return read_package(package, submission)
+            if self._find is None:
+                raise OurError()
+            return self._limited(_read_merged, [package, self._find(merged), submission, rules, scratch, settled], self._batch_time)
+        time = self._batch_time if _may_be_merged(submission.envelope, rules) else self._time
+        return self._limited(_read, [raw, submission.id, submission.envelope, rules, scratch, settled], time)
+
+    def _limited(self, do: Callable[..., Reading], args: list[Any], time: timedelta) -> Reading:
         died = 0
         # A mail that is scheduled starts at once, so the time it may take is known from here.
         with self._room:
             for _ in range(_TRIES):
                 try:
-                    return self._once(
-                        _read, [raw, submission.id, submission.envelope, self._rules(), scratch]
-                    )
+                    return self._once(do, args, time)
                 except TimeoutError:
                     return Reading(title="", refusal=ReaderLimit())
                 except ProcessExpired as end:
@@ -133,9 +159,10 @@ class ReaderProcess:
                 reading.cancel()  # type: ignore[no-untyped-call]  # pebble annotates only some
             _end(self._pool)
 
-    def _once(self, do: Callable[..., T], args: list[Any]) -> T:
-        pool, reading = self._schedule(do, args)
-        give_up = monotonic() + (self._time + _GRACE).total_seconds()
+    def _once(self, do: Callable[..., T], args: list[Any], time: timedelta | None = None) -> T:
+        time = time or self._time
+        pool, reading = self._schedule(do, args, time)
+        give_up = monotonic() + (time + _GRACE).total_seconds()
         try:
             # Pebble forgets mails that were on their way when the pool broke, so it is asked.
             while not wait([reading], timeout=_LOOK_EVERY).done:
@@ -149,7 +176,7 @@ class ReaderProcess:
                 self._running.discard(reading)
 
     def _schedule(
-        self, do: Callable[..., T], args: list[Any]
+        self, do: Callable[..., T], args: list[Any], time: timedelta
     ) -> tuple[ProcessPool, ProcessFuture[T]]:
         with self._lock:
             if self._closed:
@@ -158,7 +185,7 @@ class ReaderProcess:
             if not self._pool.active:
                 _end(self._pool)
                 self._pool = self._new_pool()
-            reading = self._pool.schedule(do, args=args, timeout=self._time.total_seconds())
+            reading = self._pool.schedule(do, args=args, timeout=time.total_seconds())
             self._running.add(reading)
             return self._pool, reading
 
@@ -183,15 +210,32 @@ def _ready() -> None:
 
 
 def _read(
-    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path
+    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, settled: Settled
 ) -> Reading:
     """``read_mail`` in a worker. One that ran out of memory is not fit to read the next mail: much
     of the last one is still held, by the error's traceback among others.
     """
     try:
-        return read_mail(raw, submission_id, envelope, rules, scratch)
+        return read_mail(raw, submission_id, envelope, rules, scratch, settled)
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
+
+
+def _read_merged(
+    package: bytes, file: Path, submission: Submission, rules: ReadRules, scratch: Path, settled: Settled
+) -> Reading:
+    """``read_merged_package`` in a worker."""
+    try:
+        return read_merged_package(package, file, submission, rules, scratch, settled)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
+
+
+def _may_be_merged(envelope: Envelope, rules: ReadRules) -> bool:
+    try:
+        return batch_address(envelope, rules) is not None
+    except SubmitterError:
+        return False
 
 
 def _look(

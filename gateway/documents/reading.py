@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.documents.batch.manner import SplitManner
 from gateway.errors import GatewayError
+from gateway.model.batch import Batch
 from gateway.model.letter import Letter
 
 
@@ -22,6 +24,10 @@ class Reading:
     """Danish sentences for the submitter's notice: what was left out, what is close to a limit."""
     refusal: GatewayError | None = None
     """The first reason why nothing is sent; then *letters* is empty. A SubmitterError, or ReaderLimit."""
+    batch: Batch | None = None
+    """A merged file was read; *letters* are the certain ones of it."""
+    hold: GatewayError | None = None
+    """Why a person must look at the batch; then *letters* need not wait for that."""
     silent: bool = False
     """Automatic post: no notice, whatever else."""
 
@@ -35,6 +41,8 @@ class ReadFlow:
     plan: str | None = None
     reply_allowed: bool = False
     body_is_letter: bool = False
+    split: SplitManner | None = None
+    """Set: its main document is a merged file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,21 @@ def read_recipients(head: Head, envelope: Envelope, rules: ReadRules) -> Targets
     return Targets(tuple(found), notes)
 
 
+def batch_address(envelope: Envelope, rules: ReadRules) -> Address | None:
+    """The address whose flow divides merged files, if the mail is to such a one.
+
+    Raises:
+        RecipientsDisagree: another address names a recipient: the numbers in the file do that here.
+        UnknownAddress, UnknownFlow, InvalidCpr, ReplacementCpr, InvalidCvr, InvalidPNumber: as ``read_recipients``.
+    """
+    addresses = _ours(envelope.recipients, rules)
+    found = next((one for one in addresses if flow_of(rules, one.flow).split is not None), None)
+    named = [one.recipient for one in addresses if one.recipient is not None]
+    if found is not None and (named or len({one.flow for one in addresses}) > 1):
+        raise RecipientsDisagree(candidates=_masked(named) or "to forløb")
+    return found
+
+
 def flow_of(rules: ReadRules, name: str) -> ReadFlow:
     """The flow called *name*; ``default`` exists even where nothing describes it."""
     return rules.flows.get(name, ReadFlow())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.model.identity import Recipient
@@ -52,6 +53,11 @@ class Piece:
     """What makes it uncertain, words of the same page; a flagged piece is held."""
 
     @property
+    def left_out(self) -> bool:
+        """A person decided that nobody gets it."""
+        return self.recipient is None and self.why == "assigned" and not self.flags
+
+    @property
     def certain(self) -> bool:
         return self.recipient is not None and not self.flags
 
@@ -59,3 +65,38 @@ class Piece:
     def shown_pages(self) -> str:
         """``7`` or ``7-9``, as a person counts pages."""
         return str(self.first + 1) if self.pages == 1 else f"{self.first + 1}-{self.first + self.pages}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What persons decided about one batch; it is read again with that."""
+
+    place: Place | None = None
+    """Where the recipients' numbers stand."""
+    assigned: Mapping[int, Recipient | None] = field(default_factory=dict)
+    """By first page (from 0) of a letter: to whom it goes; None: to nobody."""
+    accepted: bool = False
+    """Flagged letters that have a recipient are right as they are."""
+    approved: bool = False
+    """A second person has looked at it."""
+
+
+NOTHING_SETTLED = Settled()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A merged file that was read: whose its pages are."""
+
+    source: Blob
+    """The plain file, of which letters are cut."""
+    pages: int
+    pieces: tuple[Piece, ...]
+    cuts: tuple[Cut, ...]
+    """Of each piece, in order."""
+    place: Place | None
+    """Where the numbers were looked for, if they were."""
+
+    @property
+    def uncertain(self) -> tuple[Piece, ...]:
+        return tuple(piece for piece in self.pieces if not piece.certain and not piece.left_out)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
+from gateway.model.batch import Settled
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
 from gateway.services.work import refusal_of, together
@@ -17,7 +18,7 @@ from gateway.services.work import refusal_of, together
 class Reader(Protocol):
     """Parsing under limits, in a process of its own."""
 
-    def read(self, raw: Path, submission: Submission, scratch: Path) -> Reading: ...
+    def read(self, raw: Path, submission: Submission, scratch: Path, settled: Settled) -> Reading: ...
 
 
 class Read:
@@ -57,7 +58,8 @@ class Read:
     def _read(self, claim: Claim[Submission]) -> ReadEnd:
         submission = claim.item
         with self._scratch() as folder:
-            reading = self._reader.read(self._raw_file(submission, folder), submission, folder)
+            settled = self._ledger.settled(submission.id)
+            reading = self._reader.read(self._raw_file(submission, folder), submission, folder, settled)
             if reading.refusal is None:
                 self._keep_documents(reading, folder)
         raw = self._vault.put(submission.raw) if submission.raw is not None else None
@@ -70,6 +72,8 @@ class Read:
             raw=raw,
             refusal=None if refusal is None else refusal_of(refusal),
             silent=reading.silent,
+            batch=reading.batch,
+            hold=None if reading.hold is None else refusal_of(reading.hold),
         )
 
     def _raw_file(self, submission: Submission, folder: Path) -> Path:
@@ -80,7 +84,11 @@ class Read:
         return file
 
     def _keep_documents(self, reading: Reading, folder: Path) -> None:
-        documents = {d.digest: d for letter in reading.letters for d in letter.documents}
+        batch = reading.batch
+        if batch is not None:
+            self._vault.take(folder / batch.source.digest)
+        made = {cut.digest for cut in batch.cuts} if batch is not None else set()
+        documents = {d.digest: d for letter in reading.letters for d in letter.documents if d.digest not in made}
         for digest, document in sorted(documents.items()):
             if (folder / digest).exists():
                 self._vault.take(folder / digest)
@@ -96,6 +104,8 @@ class Read:
 
 
 def _tell(submission: Submission, end: ReadEnd) -> None:
+    if end.hold is not None:
+        log.held(item=submission.id, code=end.hold.code)
     if end.refusal is None:
         log.read(submission=submission.id, letters=len(end.letters))
     elif end.silent:

@@ -10,6 +10,7 @@ from gateway.storage.connect import Database
 from gateway.storage.ledger.accept import Accepting
 from gateway.storage.ledger.approve import Approving
 from gateway.storage.ledger.archive import CaseKeeping
+from gateway.storage.ledger.batch import Batching
 from gateway.storage.ledger.drop_files import DropFiles
 from gateway.storage.ledger.drop_seen import DropsSeen
 from gateway.storage.ledger.drop_view import DropViewing
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class SqlLedger(
-    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping
+    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping
 ):
     """``ports.Ledger``, ``ports.Drops`` and ``ports.Cases`` on one database. Safe to share between threads."""
 

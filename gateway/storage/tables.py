@@ -255,6 +255,33 @@ receipts = Table(
     UniqueConstraint("source", "source_id"),
 )
 
+batches = Table(
+    "batches",
+    metadata,
+    Column("submission_id", String(32), ForeignKey("submissions.id"), primary_key=True),
+    Column("source", DIGEST, nullable=False),  # the plain file, which the letters are cut from
+    Column("source_size", BigInteger, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("letters", Integer, nullable=False),
+    Column("uncertain", Integer, nullable=False),
+    Column("place", Json),
+    Column("pieces", Json, nullable=False),  # [[first page from 0, pages, masked recipient, why, [flags]], …]
+    Column("settled", Json, nullable=False),  # what persons decided: place, assigned, accepted, approved
+    Column("made_at", Utc, nullable=False),
+)
+
+cuts = Table(
+    "cuts",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),  # of the bytes that it gives
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("source", DIGEST, nullable=False),
+    Column("source_size", BigInteger, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("pdfa", String(4), nullable=False),
+)
+
 drops = Table(
     "drops",
     metadata,

@@ -12,9 +12,10 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,8 +33,13 @@ class LocalVault:
     read. All must be one local file system.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, make: Callable[[Blob], bytes | None] = lambda _: None) -> None:
+        """
+        Args:
+            make: gives bytes that are not kept but can be made again (letters of a batch); None: it cannot.
+        """
         self.root = root.absolute()
+        self._make = make
         self._tmp = self.root / "tmp"
         self._scratch = self.root / "scratch"
         shelves = [self.root / f"{number:02x}" for number in range(256)]
@@ -73,6 +79,11 @@ class LocalVault:
     def open(self, blob: Blob) -> BinaryIO:
         try:
             stream = self._place(blob.digest).open("rb")
+        except FileNotFoundError as error:
+            made = self._make(blob)
+            if made is None or len(made) != blob.size_bytes:
+                raise VaultDamaged() from error
+            return BytesIO(made)
         except OSError as error:
             raise VaultDamaged() from error
         if os.fstat(stream.fileno()).st_size != blob.size_bytes:
@@ -91,7 +102,10 @@ class LocalVault:
         return content
 
     def path(self, blob: Blob) -> Path:
-        self.open(blob).close()
+        with self.open(blob) as stream:
+            if isinstance(stream, BytesIO):
+                # A parser wants a file; unnamed bytes are swept after a while.
+                self.put(stream.read())
         return self._place(blob.digest)
 
     def free_bytes(self) -> int:

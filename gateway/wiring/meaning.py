@@ -8,9 +8,11 @@ from datetime import timedelta
 from gateway.config import Settings
 from gateway.config.settings import Flow
 from gateway.digital_post.receipts import SOURCE
+from gateway.documents.batch.manner import SplitManner
 from gateway.documents.reading import ReadFlow, ReadRules
 from gateway.egress.archive_builtin import BuiltinArchive
 from gateway.ingress.sftp.accounts import list_accounts
+from gateway.model.batch import Place
 from gateway.model.drop import DropManner
 from gateway.rules.bundle import Bundle, builtin, lists_folder, read_bundle
 from gateway.rules.engine import RuleSet
@@ -64,6 +66,7 @@ def read_rules(settings: Settings, flows: Mapping[str, Flow]) -> ReadRules:
                 plan=flow.plan,
                 reply_allowed=flow.reply_allowed,
                 body_is_letter=flow.body_is_letter,
+                split=split_manner(settings, flow),
             )
             for name, flow in flows.items()
         },
@@ -82,6 +85,24 @@ def read_rules(settings: Settings, flows: Mapping[str, Flow]) -> ReadRules:
         total=int(channel.total),
         main_types=channel.main_types,
         attachment_types=channel.attachment_types,
+    )
+
+
+def split_manner(settings: Settings, flow: Flow) -> SplitManner | None:
+    """How *flow* wants merged files divided; None: it takes them for one letter."""
+    split = flow.split
+    if split is None:
+        return None
+    return SplitManner(
+        mode=split.by,
+        place=None if split.place is None else Place(*split.place),
+        pages=split.pages,
+        marker=split.marker,
+        own_numbers=frozenset({settings.organisation.cvr, *split.own_numbers}),
+        remove_numbers=split.remove_numbers,
+        partly=split.partly,
+        signed=split.signed,
+        approve_over=split.approve_over,
     )
 
 

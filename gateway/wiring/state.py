@@ -9,11 +9,14 @@ from gateway.config.load import read_secret
 from gateway.storage import store
 from gateway.storage.store import SqlLedger
 from gateway.storage.vault import LocalVault
+from gateway.wiring.cutter import Cutter
 
 
-def open_vault(settings: Settings) -> LocalVault:
-    """The vault of *settings*; its folders are made if missing."""
-    return LocalVault(settings.path(settings.storage.vault))
+def open_vault(settings: Settings, ledger: SqlLedger) -> LocalVault:
+    """The vault of *settings*, which can also make what *ledger* knows how to cut; folders are made if missing."""
+    vault = LocalVault(settings.path(settings.storage.vault), make=lambda blob: cutter(blob))
+    cutter = Cutter(ledger.cut, vault.path)
+    return vault
 
 
 def open_ledger(settings: Settings) -> SqlLedger:

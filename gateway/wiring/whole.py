@@ -85,7 +85,7 @@ class Gateway:
         self._lock = _only_one(settings)
         self._ledger = open_ledger(settings)
         self._ledger.free_claims_of_the_dead()
-        self._vault = open_vault(settings)
+        self._vault = open_vault(settings, self._ledger)
         self._clock = SystemClock()
         self._closing: list[Callable[[], None]] = []
         self._ships: list[Ship] = []
@@ -226,6 +226,8 @@ class Gateway:
             time=settings.read.time,
             memory=int(settings.read.memory),
             processes=settings.read.processes,
+            batch_time=settings.read.batch_time,
+            find=self._vault.path,
         )
         self._closing.append(reader.close)
         waits = settings.retry.first

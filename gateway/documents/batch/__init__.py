@@ -1,6 +1,6 @@
 """Merged PDFs: which pages are whose.
 
-``manner``   how a flow wants its merged files divided, and what a person has settled about one of them
+``manner``   how a flow wants its merged files divided
 ``place``    where on the page the recipient's number stands, learned over the batch
 ``divide``   pages to letters, and what makes each uncertain
 ``guard``    what looks wrong about the letters of one batch beside each other

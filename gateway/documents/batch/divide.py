@@ -11,13 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.documents.batch.manner import Settled, SplitManner
+from gateway.documents.batch.manner import SplitManner
 from gateway.documents.batch.place import learn_place, number_in, usable_numbers
 from gateway.documents.numbers import probably_mistyped
 from gateway.documents.pdf.plain import Plain
 from gateway.documents.pdf.seen import PlacedNumber, SeenPage
 from gateway.errors import SubmitterError
-from gateway.model.batch import Piece, Place
+from gateway.model.batch import Piece, Place, Settled
 from gateway.model.identity import Cpr, Cvr, Recipient
 
 _NEIGHBOURS = 5

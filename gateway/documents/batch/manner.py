@@ -1,13 +1,11 @@
-"""How a flow wants its merged files divided, and what a person has settled about one of them."""
+"""How a flow wants its merged files divided."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from gateway.model.batch import Place
-from gateway.model.identity import Recipient
 
 SplitMode = Literal["learned", "place", "every-page", "marker", "bookmarks", "count", "list"]
 
@@ -35,16 +33,3 @@ class SplitManner:
     """Cut files that are signed; their signatures are lost."""
     approve_over: int = 100
     """Letters of one file beyond which a second person looks at it first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What a person decided about one batch."""
-
-    place: Place | None = None
-    assigned: Mapping[int, Recipient | None] = field(default_factory=dict)
-    """By first page (from 0) of a letter: to whom it goes; None: to nobody."""
-    accepted: bool = False
-    """Flagged letters with a recipient are right as they are."""
-    approved: bool = False
-    """A second person has looked at it."""

@@ -9,20 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
 from gateway.documents.batch.divide import divide
 from gateway.documents.batch.guard import look_at_all, same_for_many
-from gateway.documents.batch.manner import Settled, SplitManner
+from gateway.documents.batch.manner import SplitManner
 from gateway.documents.pdf.cut import PlainFile
 from gateway.documents.pdf.pages import Surroundings, read_surroundings
 from gateway.documents.pdf.plain import Plain, make_plain
 from gateway.documents.pdf.removal import remove_numbers
 from gateway.documents.pdf.seen import numbers_left, see_pages
 from gateway.errors import DamagedPdf, SignedPdf
-from gateway.model.batch import Cut, Piece, Place
+from gateway.model.batch import Batch, Cut, Piece, Settled
 from gateway.model.identity import Cpr
 from gateway.model.submission import Blob
 
@@ -31,24 +31,13 @@ MOST_PAGES = 20_000
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """A merged file, divided. The plain file lies in the scratch folder under its digest."""
-
-    source: Blob
-    pages: int
-    pieces: tuple[Piece, ...]
-    cuts: tuple[Cut, ...]
-    """Of each piece, in order."""
-    place: Place | None
-    notes: tuple[str, ...] = field(default=(), repr=False)
-    """Danish sentences: what was taken out of the file."""
-
-
 def split_file(
     file: Path, manner: SplitManner, settled: Settled, scratch: Path, *, allow_test: bool
-) -> Split:
-    """Divide the PDF in *file*.
+) -> tuple[Batch, tuple[str, ...]]:
+    """Divide the PDF in *file*; the plain file is then in *scratch*, under its digest.
+
+    Returns:
+        The batch, and Danish sentences about what was taken out of the file.
 
     Raises:
         LockedPdf, DamagedPdf, TooManyPages: it cannot be read.
@@ -73,9 +62,8 @@ def split_file(
     cuts = _cut(scratch / source.digest, source, pieces, plain)
     if not settled.accepted:
         pieces = same_for_many(pieces, [cut.digest for cut in cuts])
-    return Split(
-        source=source, pages=plain.pages, pieces=pieces, cuts=cuts, place=division.place, notes=_notes(plain, around)
-    )
+    batch = Batch(source=source, pages=plain.pages, pieces=pieces, cuts=cuts, place=division.place)
+    return batch, _notes(plain, around)
 
 
 def _surroundings(file: Path) -> Surroundings | None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from gateway.documents.reading import Reading
-from gateway.errors import OurError
+from gateway.documents.batch.letters import Draft, read_batch
+from gateway.documents.reading import Reading, ReadRules
+from gateway.errors import OurError, SubmitterError
+from gateway.model.batch import Settled
 from gateway.model.danish_time import local
 from gateway.model.identity import recipient_from
 from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
-from gateway.model.submission import Submission
+from gateway.model.submission import Blob, Submission
 
 
 def read_package(raw: bytes, submission: Submission) -> Reading:
     """The letters in *raw*, which ``judge`` made. Raises OurError if it is no package of ours."""
     try:
         body = json.loads(raw)
-        options = _options(body, submission)
-        documents = tuple(Document(**document) for document in body["documents"])
+        options, documents = _options(body, submission), _documents(body)
         people = [(body["recipient"], False), *((one, True) for one in body["copies"])]
         letters = tuple(
             Letter(
@@ -36,6 +40,43 @@ def read_package(raw: bytes, submission: Submission) -> Reading:
     except (ValueError, KeyError, TypeError) as error:
         raise OurError() from error
     return Reading(title=body["subject"], letters=letters)
+
+
+def merged_file(raw: bytes, rules: ReadRules) -> Blob | None:
+    """The merged file that the package in *raw* is about; None: its documents are one letter's."""
+    try:
+        body = json.loads(raw)
+        flow = rules.flows.get(body["flow"])
+        if flow is None or flow.split is None or body["recipient"] is not None:
+            return None
+        return Blob(body["documents"][0]["digest"], body["documents"][0]["size_bytes"])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise OurError() from error
+
+
+def read_merged_package(
+    raw: bytes, file: Path, submission: Submission, rules: ReadRules, scratch: Path, settled: Settled
+) -> Reading:
+    """The letters of the merged file of the package in *raw*, which lies at *file*; with a refusal as ``read_mail``.
+
+    Raises OurError if it is no package of ours.
+    """
+    try:
+        body = json.loads(raw)
+        draft = Draft(
+            submission_id=submission.id, title=body["subject"], documents=_documents(body),
+            options=_options(body, submission), flow=body["flow"],
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise OurError() from error
+    try:
+        return read_batch(draft, file, rules, settled, scratch)
+    except SubmitterError as refusal:
+        return Reading(title=draft.title, refusal=copy(refusal))
+
+
+def _documents(body: dict[str, Any]) -> tuple[Document, ...]:
+    return tuple(Document(**document) for document in body["documents"])
 
 
 def _options(body: dict[str, object], submission: Submission) -> Options:

@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
+
 from gateway.model.letter import Letter
 from gateway.model.notice import Refusal
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, ReadEnd
 from gateway.storage import tables as t
 from gateway.storage import values
+from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, lock_submissions, made, notes
+from gateway.storage.ledger.batch import keep_batches
 from gateway.storage.news import DROPPED, answer_drops, tell, tell_received
 from gateway.storage.values import digest_of
 
@@ -61,7 +65,11 @@ class Reading(Part):
             alive = [row is not None for row in in_hand(tx, claims)]
             mine = [(claim.item, end) for (claim, end), ours in zip(ends, alive, strict=True) if ours]
             tx.change(t.submissions, [(submission.id, _left(tx, end)) for submission, end in mine])
+            keep_batches(tx, [(one.id, end.batch) for one, end in mine if end.batch is not None])
             _write_letters(tx, [one for one in mine if one[1].refusal is None])
+            held = [(one.id, end.hold) for one, end in mine if end.hold is not None]
+            notes(tx, [Line(one, one, "held", refusal.code) for one, refusal in held])
+            tell(tx, [one for one, _ in held])
             refused = [(one.id, end.refusal) for one, end in mine if end.refusal is not None]
             notes(tx, [Line(one, one, "rejected", refusal.code) for one, refusal in refused])
             tell(tx, [one for one, _ in refused])
@@ -71,7 +79,10 @@ class Reading(Part):
 def _left(tx: Tx, end: ReadEnd) -> dict[str, Any]:
     """The submission leaves the queue; bytes that rode in its row are where ``raw`` says."""
     written: dict[str, Any] = {"lease_until": None, "crashes": 0, "due_at": None, "title": end.title}
-    if end.refusal is None:
+    if end.hold is not None:
+        refusal = values.refusal_row(end.hold)
+        written |= {"state": "held", "notes": list(end.notes), "refusal": refusal, "ended_at": tx.now}
+    elif end.refusal is None:
         written |= {"state": "read", "notes": list(end.notes)}
     else:
         refusal = values.refusal_row(end.refusal)
@@ -82,8 +93,11 @@ def _left(tx: Tx, end: ReadEnd) -> dict[str, Any]:
 
 
 def _write_letters(tx: Tx, done: Sequence[tuple[Submission, ReadEnd]]) -> None:
-    rows = [_letter_rows(tx, submission, end.letters) for submission, end in done]
-    written = tx.insert_missing(t.letters, [row for each in rows for row in each], key="id")
+    rows = [_letter_rows(tx, submission, end) for submission, end in done]
+    # A batch is read again when a person has settled something about it.
+    batches = [submission.id for submission, end in done if end.batch is not None]
+    known = set(tx.run(_LETTERS_OF, {"ids": batches}).scalars()) if batches else set()
+    written = known | tx.insert_missing(t.letters, [row for each in rows for row in each], key="id")
     lines: list[Line] = []
     news: list[str] = []
     for (submission, _), own in zip(done, rows, strict=True):
@@ -97,11 +111,14 @@ def _write_letters(tx: Tx, done: Sequence[tuple[Submission, ReadEnd]]) -> None:
     answer_drops(tx, [one.id for one, _ in done if one.envelope.channel in DROPPED])
 
 
-def _letter_rows(tx: Tx, submission: Submission, letters: Sequence[Letter]) -> list[dict[str, Any]]:
+_LETTERS_OF = select(t.letters.c.id).where(among(t.letters.c.submission_id))
+
+
+def _letter_rows(tx: Tx, submission: Submission, end: ReadEnd) -> list[dict[str, Any]]:
     reference = digest_of(submission.envelope.submitter.key(), submission.reference)
     seen: Counter[str] = Counter()
     rows = []
-    for letter in letters:
+    for letter in end.letters:
         twin = values.twin_key(reference, letter.recipient)
         rows.append(
             {
@@ -109,7 +126,8 @@ def _letter_rows(tx: Tx, submission: Submission, letters: Sequence[Letter]) -> l
                 "state": "unrouted",
                 "due_at": tx.now,
                 "twin_key": twin,
-                "twin_number": seen[twin],
+                # In a batch counted by page, and not by what is certain today.
+                "twin_number": letter.index if end.batch is not None else seen[twin],
             }
         )
         seen[twin] += 1

@@ -14,6 +14,7 @@ from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.among import among
 from gateway.storage.ledger.base import US, Part
+from gateway.storage.ledger.batch import batch_digests
 from gateway.storage.ledger.find import needs_a_person, pages, target
 from gateway.storage.news import Progress
 from gateway.storage.status import LetterStatus, letter_status, submission_status
@@ -81,6 +82,7 @@ class Viewing(Part):
                 named.update(connection.execute(select(column).where(column.is_not(None))).scalars())
             for documents in connection.execute(select(t.letters.c.documents)).scalars():
                 named.update(document["digest"] for document in documents)
+            named |= batch_digests(connection)
         return named
 
 

@@ -1,0 +1,86 @@
+"""The letters of a merged file, and why a person must look at it first, if one must."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gateway.documents.batch.manner import SplitManner
+from gateway.documents.batch.split import split_file
+from gateway.documents.files import judge_size
+from gateway.documents.reading import Reading, ReadRules
+from gateway.errors import BatchAwaitsApproval, BatchUncertain, GatewayError, NothingToSplit
+from gateway.model.batch import Batch, Cut, Piece, Settled
+from gateway.model.letter import Document, Letter, Options
+
+_PAGES_NAMED = 20
+"""Letters whose pages a refusal names; beyond them stands »m.fl.«."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What all letters of a batch have in common."""
+
+    submission_id: str
+    title: str = field(repr=False)
+    documents: tuple[Document, ...] = field(repr=False)
+    """The merged file first, then what everybody gets beside his pages."""
+    options: Options
+    flow: str
+    address: str = field(default="", repr=False)
+
+
+def read_batch(
+    draft: Draft, file: Path, rules: ReadRules, settled: Settled, scratch: Path, *, notes: Sequence[str] = ()
+) -> Reading:
+    """Divide the merged file of *draft*, which lies at *file*.
+
+    Raises:
+        NothingToSplit: its main document is no PDF.
+        TooLarge: a letter of it is over the channel's limit.
+        LockedPdf, DamagedPdf, TooManyPages, SignedPdf: as ``split_file``.
+    """
+    manner = rules.flows[draft.flow].split
+    main, *others = draft.documents
+    if manner is None or main.media_type != "application/pdf":
+        raise NothingToSplit()
+    batch, told = split_file(file, manner, settled, scratch, allow_test=rules.allow_test_numbers)
+    hold = _hold(batch, manner, settled)
+    certain = _certain(batch)
+    whole = hold is None or (manner.partly and isinstance(hold, BatchUncertain))
+    for _, cut in certain:
+        judge_size([cut.size_bytes, *(one.size_bytes for one in others)], rules)
+    letters = tuple(_letter(draft, main, tuple(others), piece, cut) for piece, cut in certain) if whole else ()
+    return Reading(title=draft.title, letters=letters, notes=(*notes, *told), batch=batch, hold=hold)
+
+
+def _certain(batch: Batch) -> list[tuple[Piece, Cut]]:
+    return [(piece, cut) for piece, cut in zip(batch.pieces, batch.cuts, strict=True) if piece.certain]
+
+
+def _hold(batch: Batch, manner: SplitManner, settled: Settled) -> GatewayError | None:
+    uncertain = batch.uncertain
+    if uncertain:
+        named = ", ".join(piece.shown_pages for piece in uncertain[:_PAGES_NAMED])
+        more = " m.fl." if len(uncertain) > _PAGES_NAMED else ""
+        return BatchUncertain(count=len(uncertain), letters=len(batch.pieces), pages=f"{named}{more}")
+    if len(batch.pieces) > manner.approve_over and not settled.approved:
+        return BatchAwaitsApproval(letters=len(batch.pieces))
+    return None
+
+
+def _letter(draft: Draft, main: Document, others: tuple[Document, ...], piece: Piece, cut: Cut) -> Letter:
+    assert piece.recipient is not None
+    own = replace(main, digest=cut.digest, size_bytes=cut.size_bytes, pages=cut.pages)
+    return Letter(
+        submission_id=draft.submission_id,
+        # By page, so that it stays the same letter when a person settles something about another.
+        index=piece.first + 1,
+        recipient=piece.recipient,
+        title=draft.title,
+        documents=(own, *others),
+        options=draft.options,
+        flow=draft.flow,
+        address=draft.address,
+    )
