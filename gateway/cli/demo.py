@@ -90,6 +90,13 @@ port = {sink}  # demo
 tls = "starttls"
 ca = "{ca}"
 sender = "digitalpost@{domain}"
+
+# Merged PDFs: mail one to send+flet@{domain}, and each number in it gets its own pages.
+[flows.flet]
+split = {{ by = "learned" }}
+
+[flows.flet-uden-cpr]
+split = {{ by = "learned", remove_numbers = true }}
 """
 
 
@@ -110,6 +117,7 @@ def demo(ctx: click.Context) -> None:
 
 
 demo.add_command(demo_letter.letter)
+demo.add_command(demo_letter.batch)
 
 
 @demo.command()
@@ -298,7 +306,7 @@ def _say_what_to_try(home: Path, ports: dict[str, int]) -> None:
 digitalpost-gateway is running, with a sandbox Digital Post: nothing here reaches a real person.
 Letters go to <CPR or CVR>@{DOMAIN} by SMTP at 127.0.0.1:{ports['smtp']} (STARTTLS, user {USER}).
 
-Four things to try, from another terminal:
+Five things to try, from another terminal:
 
   1. Send a real letter by email and see it arrive:
        {gateway} {at} demo letter
@@ -314,6 +322,9 @@ Four things to try, from another terminal:
   4. Hand over files as a system does: the letter, then its sidecar (examples in skabelon/); answers in kvittering/:
        {sftp}
        ls {home / "mappe"}
+
+  5. Mail one merged PDF with 20 letters, and see each recipient get his own:
+       {gateway} {at} demo batch
 
 Addresses, user and password for your own mail client: {home / "endpoints.json"}
 The log: {home / "gateway.log"}

@@ -34,6 +34,7 @@ class _Commands(LazyGroup):
         "account": "gateway.cli.account:account",
         "approve": "gateway.cli.operate:approve",
         "archive": "gateway.cli.archive:archive",
+        "batch": "gateway.cli.batch:batch",
         "check-config": "gateway.cli.config:check_config",
         "db": "gateway.cli.db:db",
         "demo": "gateway.cli.demo:demo",

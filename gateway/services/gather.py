@@ -244,6 +244,7 @@ def _manner(manner: DropManner, rules: ReadRules) -> Manner:
         guess=False,
         charset=manner.charset,
         receipt_addresses=manner.receipt_addresses,
+        merged=manner.flow in rules.flows and rules.flows[manner.flow].split is not None,
     )
 
 

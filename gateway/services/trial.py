@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.documents.sidecar.judge import Package
-from gateway.documents.sidecar.package import read_package
+from gateway.documents.sidecar.package import is_merged, read_package
 from gateway.model.danish_time import local
 from gateway.model.decision import Step
 from gateway.model.drop import DropManner
@@ -40,7 +40,7 @@ class Trial:
         now = self._clock.now()
         envelope = Envelope(channel=manner.channel, submitter=submitter, recipients=(), received_at=now)
         submission = Submission(id=_TRIAL, envelope=envelope, reference=package.reference, size_bytes=len(package.raw))
-        letters = read_package(package.raw, submission).letters
+        letters = () if is_merged(package.raw) else read_package(package.raw, submission).letters
         past = LetterPast(submission=submission, letters=len(letters), copies=sum(one.copy for one in letters))
         return {
             "line": package.line,

@@ -60,7 +60,8 @@ def split_file(
         made, pieces = _without_numbers(made, pieces, scratch)
     source = _named(made, scratch)
     cuts = _cut(scratch / source.digest, source, pieces, plain)
-    if not settled.accepted:
+    # Letters that lost their only difference, the number, are no reason to ask.
+    if not settled.accepted and not manner.remove_numbers:
         pieces = same_for_many(pieces, [cut.digest for cut in cuts])
     batch = Batch(source=source, pages=plain.pages, pieces=pieces, cuts=cuts, place=division.place)
     return batch, _notes(plain, around)

@@ -49,6 +49,8 @@ class Dispatch:
     again: bool = False
     """Send although its reference was used before (gensend)."""
     trial: bool = False
+    split: str | None = None
+    """Name of the flow that divides its merged file; ``ingen``: it is one letter whatever the account's flow says."""
     batch: str | None = None
     batch_count: int | None = None
     partly: bool = False

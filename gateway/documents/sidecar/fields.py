@@ -83,7 +83,7 @@ FIELDS: Mapping[str, Field] = {
         Field(name="afsender.enhed", kind="text", expected="afsenderens enhed", means="Den enhed, som svar hører til."),
         Field(name="afsender.visning", kind="text", expected="det navn, modtageren ser", means="Afsenderens navn, som modtageren ser det."),
         Field(name="tilladsvar", kind="flag", expected=_YES_NO, means="Om modtageren må svare: ja eller nej.", aliases=("allow_reply", "svar", "tillad_svar")),
-        Field(name="opdel", kind="choice", choices=("ingen",), expected="ingen (opdeling sker med en samlefil)", means="Om filen skal deles i flere breve: ingen.", aliases=("split",)),
+        Field(name="opdel", kind="text", expected="ingen eller navnet på et forløb, der deler samlefiler", means="Om filen er en samlefil: ingen, eller navnet på det forløb, der deler den i breve. Så er der ingen modtager i følgefilen.", aliases=("split",)),
         Field(name="fortrolighed", kind="choice", choices=("normal", "foelsom"), expected="normal eller foelsom", means="Hvor fortroligt brevet er: normal eller foelsom.", aliases=("confidentiality",)),
         Field(name="send_tidligst", kind="time", expected="en dag eller et tidspunkt, fx 2026-12-01 eller 2026-12-01T08:00+01:00", means="Ikke leveret før denne dag.", aliases=("valid_from",)),
         Field(name="udloeber", kind="time", expected="en dag eller et tidspunkt, fx 2026-12-24 eller 2026-12-24T12:00+01:00", means="Ikke sendt efter dette tidspunkt.", aliases=("expires",)),

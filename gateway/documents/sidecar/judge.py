@@ -17,6 +17,7 @@ from gateway.documents.sidecar.look import Look
 from gateway.documents.sidecar.pairing import Group, Item
 from gateway.documents.sidecar.understand import defaulted
 from gateway.errors import (
+    BadField,
     Expired,
     Fault,
     FileTypeNotAllowed,
@@ -112,11 +113,25 @@ class _Judging:
         self._judge_subject(dispatch)
         if dispatch.expires is not None and dispatch.expires <= self._now:
             self._fault(Expired(), "udloeber", dispatch.line)
+        merged = self._merged_flow(dispatch)
         if dispatch.recipient is None and item.good and self._group.control is None:
             self._fault(SidecarMissing(), "", None)
-        if self._faults or not item.good or dispatch.recipient is None:
+        if self._faults or not item.good or (dispatch.recipient is None and merged is None):
             return self._faults
-        return _package(dispatch, documents, self._manner)
+        return _package(dispatch, documents, self._manner, merged)
+
+    def _merged_flow(self, dispatch: Dispatch) -> str | None:
+        """The flow that divides the dispatch's merged file; None: it has a recipient of its own."""
+        if dispatch.recipient is not None or self._group.control is None:
+            return None
+        wanted = dispatch.split or self._manner.flow
+        flow = self._rules.flows.get(wanted)
+        if flow is not None and flow.split is not None:
+            return wanted
+        if dispatch.split not in (None, "ingen"):
+            known = ", ".join(name for name, one in self._rules.flows.items() if one.split is not None) or "ingen"
+            self._fault(BadField(field="opdel", expected=f"et af forløbene {known}"), "opdel", dispatch.line)
+        return None
 
     def _fault(self, error: GatewayError, field: str, line: int | None, file: str = "") -> None:
         control = self._group.control.name if self._group.control else ""
@@ -184,13 +199,14 @@ class _Judging:
             self._fault(error, "dokumenter", item.dispatch.line)
 
 
-def _package(dispatch: Dispatch, documents: tuple[Document, ...], manner: DropManner) -> Package:
-    assert dispatch.recipient is not None
+def _package(
+    dispatch: Dispatch, documents: tuple[Document, ...], manner: DropManner, merged: str | None
+) -> Package:
     body: dict[str, Any] = {
         "schema": SCHEMA,
         "account": manner.account,
-        "flow": manner.flow,
-        "recipient": _recipient(dispatch.recipient),
+        "flow": merged or manner.flow,
+        "recipient": None if merged else _recipient(dispatch.recipient),
         "copies": [_recipient(one) for one in dispatch.copies],
         "subject": dispatch.subject,
         "documents": [

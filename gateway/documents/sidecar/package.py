@@ -54,6 +54,11 @@ def merged_file(raw: bytes, rules: ReadRules) -> Blob | None:
         raise OurError() from error
 
 
+def is_merged(raw: bytes) -> bool:
+    """Whether the package in *raw*, which ``judge`` made, is about a merged file."""
+    return json.loads(raw)["recipient"] is None
+
+
 def read_merged_package(
     raw: bytes, file: Path, submission: Submission, rules: ReadRules, scratch: Path, settled: Settled
 ) -> Reading:

@@ -66,6 +66,8 @@ class Manner:
     """Bytes that are not UTF-8 are windows-1252."""
     charset: str | None = None
     receipt_addresses: tuple[str, ...] = ()
+    merged: bool = False
+    """Its flow divides merged files, so a sidecar need not name a recipient."""
 
 
 def understand(table: Table, faults: Faults, manner: Manner, *, needs: bool = True) -> Dispatch:
@@ -105,7 +107,7 @@ class _Understanding:
         found = self._found
         recipient: Recipient | None = None
         if needs:
-            recipient = self._recipient(table.line)
+            recipient = None if self._is_merged() else self._recipient(table.line)
             self._require("emne", table.line)
         else:
             self._refuse_what_is_for_one()
@@ -400,6 +402,15 @@ class _Understanding:
             return None
         return next(iter(named), None)
 
+    def _is_merged(self) -> bool:
+        """Whether the numbers in a merged file say who the letters are to; then the sidecar must not."""
+        wanted = self._found.get("opdel")
+        merged = self._manner.merged if wanted is None else wanted != "ingen"
+        named = [name for name in ("modtager", "cpr", "cvr", "kopi") if name in self._lines]
+        if merged and wanted is not None and named:
+            self._fault(RecipientUnclear(expected="modtagerne i samlefilen alene"), named[0], self._lines[named[0]])
+        return merged and not named
+
     def _refuse_what_is_for_one(self) -> None:
         """Defaults speak for a whole folder; a recipient in them would be everybody's (sidecar.md, D3 7)."""
         for name in ("modtager", "cpr", "cvr", "kopi", "emne", "forsendelses_id", "dokumenter"):
@@ -539,7 +550,7 @@ _ITEMS = {
 _PLAIN = {
     "forsendelses_id": "reference", "emne": "subject", "handling": "actions", "sag.nr": "case", "sag.titel": "case_title",
     "sag.kle": "plan", "dokumenttype": "document_type", "afsender.enhed": "unit", "afsender.visning": "sender_label",
-    "tilladsvar": "reply_allowed", "fortrolighed": "confidential", "send_tidligst": "deliver_from",
+    "tilladsvar": "reply_allowed", "opdel": "split", "fortrolighed": "confidential", "send_tidligst": "deliver_from",
     "udloeber": "expires", "kvittering_email": "receipt_to", "gensend": "again", "proev": "trial", "batch.id": "batch",
     "batch.antal": "batch_count", "batch.politik": "partly",
 }  # fmt: skip

@@ -81,7 +81,7 @@ class FakeReader(Dial):
         self.read_bytes: list[bytes] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def read(self, raw: Path, submission: Submission, scratch: Path) -> Reading:
+    def read(self, raw: Path, submission: Submission, scratch: Path, settled: object = None) -> Reading:
         content = raw.read_bytes()
         self.read_bytes.append(content)
         self.meanwhile()
