@@ -432,13 +432,6 @@ class NothingToSplit(SubmitterError):
     remedy = "Vedhæft samlefilen som PDF, og send den igen."
 
 
-class NoRecipientInList(SubmitterError):
-    code = "GW-253"
-    title = "Modtagerlisten passer ikke"
-    sentence = "Modtagerlisten passer ikke med samlefilen: {what}."
-    remedy = "Ret listen, så hver side hører til netop én modtager, og send begge filer igen."
-
-
 class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"

@@ -18,7 +18,7 @@ from gateway.config.faults import Wants
 from gateway.config.settings import Means, Settings
 
 PREFIX = "GATEWAY_"
-_PLAIN = {bool: "true or false", str: "text", Path: "a path", IPv4Network: "an address range such as 192.0.2.0/24"}
+_PLAIN = {bool: "true or false", str: "text", float: "a number", Path: "a path", IPv4Network: "an address range such as 192.0.2.0/24"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def inner_model(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:
         return kind, ""
     for part in get_args(kind):
         if isinstance(part, type) and issubclass(part, BaseModel):
-            return part, "[]" if get_origin(kind) is tuple else ".NAME"
+            return part, {tuple: "[]", dict: ".NAME"}.get(get_origin(kind), "")
     return None, ""
 
 
@@ -97,7 +97,8 @@ def words(kind: Any, constraints: Iterable[Any] = ()) -> str:
     if origin is Literal:
         return _one_of(arguments)
     if origin is tuple:
-        return f"a list, each item {words(arguments[0])}"
+        many = "a list" if Ellipsis in arguments else f"a list of {len(arguments)}"
+        return f"{many}, each item {words(arguments[0])}"
     if kind is int:
         return _number(constraints)
     return _PLAIN.get(kind, "a section" if origin is dict or isinstance(kind, type) else "a value")

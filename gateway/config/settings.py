@@ -357,7 +357,7 @@ class Mail(Section):
 class Split(Section):
     """How a merged PDF becomes letters (reference, pdf.md, section 4). Lengths in millimetres."""
 
-    by: Literal["learned", "place", "every-page", "marker", "bookmarks", "count", "list"] = "learned"
+    by: Literal["learned", "place", "every-page", "marker", "bookmarks", "count"] = "learned"
     """What says where a letter begins: ``learned``, the place where recipients' numbers stand, found by itself;
     ``place``, the one given below; ``every-page``, as learned, with a number on every page; ``marker``; ``bookmarks`` of
     the first level; ``count`` pages each."""

@@ -28,6 +28,7 @@ HOMES = {
     "apscheduler": ("apscheduler", {"runner"}),
     "jinja2": ("jinja2", {"notices"}),
     "lxml": ("lxml", {"digital_post", "sandbox"}),
+    "pikepdf": ("pikepdf", {"documents"}),
     "pypdf": ("pypdf", {"documents"}),
     "asyncssh": ("asyncssh", {"ingress", "egress"}),
     "watchdog": ("watchdog", {"ingress"}),

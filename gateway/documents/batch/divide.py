@@ -75,7 +75,7 @@ class _Dividing:
         self._marked = sum(mark is not None for mark in self._marks) >= _MARKS_USUAL * len(pages)
         self._batch_flags: set[str] = set()
         self.place = settled.place or manner.place
-        if self.place is None and manner.mode not in ("marker", "list"):
+        if self.place is None and manner.mode != "marker":
             learned = learn_place(self._numbers)
             self.place = learned.place
             if learned.ambiguous:
@@ -145,8 +145,6 @@ class _Dividing:
         mode = self._manner.mode
         if at in self._assigned:
             return True
-        if mode == "list":
-            return False
         if mode == "count":
             return at - before.first >= (self._manner.pages or 1)
         if mode == "bookmarks":
