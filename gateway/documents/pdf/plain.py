@@ -149,7 +149,7 @@ class _Making:
         root = self._pdf.Root
         for key in list(root.keys()):
             if key not in _ROOT_KEPT:
-                if key in ("/OpenAction", "/AA", "/Names", "/AF", "/Collection", "/JavaScript"):
+                if key == "/AA" or (key == "/OpenAction" and _does_something(root[key])):
                     self._removed[key[1:].lower()] += 1
                 del root[key]
         if "/Info" in self._pdf.trailer:
@@ -188,6 +188,11 @@ class _Making:
             page.obj.Annots = Array(kept)
         else:
             del page.obj["/Annots"]
+
+
+def _does_something(action: Any) -> bool:
+    """Whether an action is more than a place in the document to begin at."""
+    return isinstance(action, pikepdf.Dictionary) and action.get("/S") != Name.GoTo
 
 
 def _notes(page: Page) -> list[Any]:
