@@ -168,6 +168,11 @@ def held(*, item: str, code: str) -> None:
     _log.warning("held", item=item, code=code)
 
 
+def mass_shipped(*, letters: int, to: str) -> None:
+    """A container with that many letters was taken."""
+    _log.info("mass_shipped", letters=letters, to=to)
+
+
 def shipped(*, letter: str, shipment: str, to: str, key: str, tries: int) -> None:
     _log.info("shipped", letter=letter, shipment=shipment, to=to, key=key, tries=tries)
 

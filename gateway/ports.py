@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Literal, Protocol, TypeVar
 
+from gateway.errors import GatewayError
 from gateway.model.batch import Batch, Cut, Place, Settled
 from gateway.model.decision import Decision, Facts, Reach
 from gateway.model.drop import (
@@ -167,6 +168,8 @@ class NewShipment:
     """Not before; None: now."""
     lane: int = 1
     """Among those that are due, 0 goes before 1, and 1 before 2."""
+    mass: bool = False
+    """Goes together with others, and never before single letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +273,8 @@ class AttemptEnd:
     """Offer again after this; None: no more tries (taken, or failed for good)."""
     refusal: Refusal | None = None
     """For a permanent end: what the submitter and the operator are told."""
+    alone: bool = False
+    """With *retry_in*: it goes alone from now on, since nothing was said about it but about all it was with."""
     reroute: bool = False
     """With a permanent end of a sending: let the rules be asked again, they may know another way."""
 
@@ -426,7 +431,12 @@ class Ledger(Protocol):
 
     # ship
     def claim_shipments(self, kind: ShipmentKind, limit: int, *, paused: Sequence[str] = ()) -> list[Claim[Sendable]]:
-        """Due shipments, not to the *paused* destinations."""
+        """Due shipments that go alone, not to the *paused* destinations."""
+
+    def claim_mass(self, limit: int, *, paused: Sequence[str] = ()) -> list[Claim[Sendable]]:
+        """Due sendings that go together with others, all to one destination. Those that a process died with
+        twice come alone.
+        """
 
     def rendered(self, claim: Claim[Sendable], blob: Blob) -> bool:
         """Keep which bytes are offered; only the first call counts. The claim goes on."""
@@ -746,6 +756,21 @@ class Destination(Protocol):
         """Offer it, under the shipment's key. Raises a RemoteError: temporary (nobody knows or they said
         later), permanent (they said no), DigitalPostAccessDenied (everything would fail: pause me).
         """
+
+
+class MassDestination(Destination, Protocol):
+    """A way out that takes many letters at once."""
+
+    def render_all(self, sendables: Sequence[Sendable]) -> tuple[Blob, int, dict[str, GatewayError]]:
+        """One container, durable in the vault, with the first of *sendables*: as many as fit into it, and how
+        many of them were looked at; and those that can never be sent, by shipment id.
+        """
+
+    def render_again(self, sendables: Sequence[Sendable]) -> Blob:
+        """A container with exactly *sendables*, which were all in one container before: the same bytes of each."""
+
+    def send_all(self, container: Blob, sendables: Sequence[Sendable]) -> Taken:
+        """Offer it. Raises as ``send``; DigitalPostRefused says nothing about any one letter."""
 
 
 class ReceiptSource(Protocol):

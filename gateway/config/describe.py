@@ -69,7 +69,8 @@ def inner_model(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:
         return kind, ""
     for part in get_args(kind):
         if isinstance(part, type) and issubclass(part, BaseModel):
-            return part, {tuple: "[]", dict: ".NAME"}.get(get_origin(kind), "")
+            repeats = get_origin(kind)
+            return part, "[]" if repeats is tuple else ".NAME" if repeats is dict else ""
     return None, ""
 
 

@@ -233,6 +233,12 @@ class DigitalPost(Section):
     """Trust only this CA; None trusts the system's."""
     memo_version: Literal["1.1", "1.2"] = "1.1"
     in_flight: int = Field(default=4, ge=1, le=64)
+    mass_from: Count = 50
+    """Letters of one submission from which they are sent together, in containers of Digital Post's mass interface."""
+    mass_messages: int = Field(default=200, ge=1, le=500)
+    """Most messages of a container; making and sending one must fit into a lease."""
+    mass_bytes: Size = ByteSize(90_000_000)
+    """Most bytes of a container."""
     connect_timeout: Seconds = timedelta(seconds=10)
     timeout: Seconds = timedelta(seconds=30)
     """Of one whole request; a lease outlives it."""

@@ -7,6 +7,7 @@ Facts: reference, digital-post.md, sections 2.1 to 2.5; what answers mean: ``err
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -96,6 +97,36 @@ class NgdpClient:
         return receipt_from(
             found, heard.body, source_id=answer_id(found, key), now=self._clock.now()
         )
+
+    def send_container(self, keys: Collection[str], body: BinaryIO, size_bytes: int) -> tuple[Receipt, ...]:
+        """Offer a mass container with the messages *keys*.
+
+        Returns:
+            The container's one technical receipt, for each message.
+
+        Raises:
+            DigitalPostUnavailable: no answer, or none that can be understood: they may have it.
+            DigitalPostRefused: they did not take the container; nothing is said about any one message.
+            DigitalPostAccessDenied, VaultDamaged: as ``send_memo``.
+        """
+        heard = self._wire.send("/memos/", {}, body, size_bytes, media_type="application/x-lzma")
+        answer, found = _understood(heard, "")
+        row = verdict(answer)
+        if row.then == "permanent":
+            raise DigitalPostRefused(remote_code=answer.remote_code or f"HTTP {heard.status}")
+        self._stop_or_retry(row, answer)
+        transmission = uuid_text(found.get("transmissionId")) if isinstance(found, dict) else None
+        if transmission is None:
+            raise _unreadable()
+        try:
+            return tuple(
+                receipt_from(
+                    {**found, "messageUUID": key}, heard.body, source_id=f"{transmission}/{key}", now=self._clock.now()
+                )
+                for key in keys
+            )
+        except ReceiptUnreadable:
+            raise _unreadable() from None
 
     def receipts(self, limit: int) -> ReceiptsWaiting:
         """Receipts waiting, at most *limit*, without removing them.
@@ -199,7 +230,11 @@ class NgdpClient:
 
 
 def _understood(heard: Heard, key: str) -> tuple[Answer, Any]:
-    """The answer to an offered message, in the words of the table, and its JSON if it has one."""
+    """The answer to an offered message, in the words of the table, and its JSON if it has one.
+
+    Args:
+        key: its UUID; empty: a container was offered, and the answer is about its transmission.
+    """
     try:
         found = parse_json(heard.body)
     except ReceiptUnreadable:
@@ -212,7 +247,7 @@ def _understood(heard: Heard, key: str) -> tuple[Answer, Any]:
     if not _about(heard, fields, key, already="already there" in says):
         says.add("another message")
     status = status_of(fields)
-    if status in ("RECEIVED", "COMPLETED") and uuid_text(fields.get("messageUUID")):
+    if status in ("RECEIVED", "COMPLETED") and uuid_text(fields.get("messageUUID" if key else "transmissionId")):
         says.add("received")
     if status in ("INVALID", "NOT_ALLOWED"):
         says.add("refused")
@@ -231,6 +266,8 @@ def _about(heard: Heard, fields: dict[str, Any], key: str, *, already: bool) -> 
     A receipt names its message in one field. An "already there" may name it anywhere; other errors
     may quote the UUID of something else, such as a contact point.
     """
+    if not key:
+        return True
     named = uuid_text(fields.get("messageUUID"))
     if named is not None:
         return named == key.lower()

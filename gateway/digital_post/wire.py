@@ -103,13 +103,15 @@ class Wire:
         """One request without a body. Raises DigitalPostUnavailable, DigitalPostAccessDenied."""
         return self._call(method, path, query, content=None, headers={}, largest=largest)
 
-    def send(self, path: str, query: dict[str, str], body: BinaryIO, size_bytes: int) -> Heard:
-        """POST the *size_bytes* of *body*, an XML document, block by block and never chunked.
+    def send(
+        self, path: str, query: dict[str, str], body: BinaryIO, size_bytes: int, *, media_type: str = "application/xml"
+    ) -> Heard:
+        """POST the *size_bytes* of *body* block by block, never chunked.
 
         Raises DigitalPostUnavailable, DigitalPostAccessDenied; VaultDamaged if *body* is shorter or
         longer than said.
         """
-        headers = {"Content-Type": "application/xml", "Content-Length": str(size_bytes)}
+        headers = {"Content-Type": media_type, "Content-Length": str(size_bytes)}
         content = _exactly(body, size_bytes)
         return self._call(
             "POST", path, query, content=content, headers=headers, largest=SMALL_ANSWER

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 
 from gateway import log
 from gateway.config.settings import Flow, Settings
 from gateway.digital_post.client import NgdpClient
+from gateway.digital_post.container import ContainerWriter, only
+from gateway.digital_post.content import Out
 from gateway.digital_post.receipts import SOURCE
 from gateway.digital_post.render import message_of
 from gateway.digital_post.write import write_memo
-from gateway.errors import TooLarge, VaultDamaged
+from gateway.errors import GatewayError, MemoUnreadable, SubmitterError, TooLarge, VaultDamaged
 from gateway.model.letter import Letter
 from gateway.model.shipment import Receipt, Sendable
 from gateway.model.submission import Blob
@@ -18,7 +21,7 @@ from gateway.ports import Taken, Vault
 
 
 class DigitalPost:
-    """Implements ``ports.Destination`` and ``ports.ReceiptSource``."""
+    """Implements ``ports.MassDestination`` and ``ports.ReceiptSource``."""
 
     name = SOURCE
 
@@ -45,10 +48,71 @@ class DigitalPost:
             MemoRulesBroken: it breaks a rule of Digital Post that reading did not know.
             VaultDamaged, DiskFull: ours; try again.
         """
-        letter, shipment = sendable.letter, sendable.shipment
-        limit = int(self._settings.channel.total)
+        self._refuse_too_large(sendable)
+        writer = self._vault.writer()
+        try:
+            self._write(sendable, writer)
+            _refuse_over(int(self._settings.channel.total), writer.size_bytes)
+            return writer.commit()
+        finally:
+            writer.abort()
+
+    def render_all(self, sendables: Sequence[Sendable]) -> tuple[Blob, int, dict[str, GatewayError]]:
+        """See ``ports.MassDestination.render_all``. Raises VaultDamaged, DiskFull: ours; try again."""
+        refused: dict[str, GatewayError] = {}
+        looked = 0
+        writer = self._vault.writer()
+        try:
+            container = ContainerWriter(writer)
+            for sendable in sendables:
+                # What is written is compressed; a message is counted at its whole size before it is.
+                if looked > len(refused) and container.size_bytes + _base64_size(sendable.letter) > self._settings.digital_post.mass_bytes:
+                    break
+                looked += 1
+                try:
+                    self._refuse_too_large(sendable)
+                    memo = BytesIO()
+                    self._write(sendable, memo)
+                except SubmitterError as error:
+                    refused[sendable.id] = error
+                    continue
+                size = memo.tell()
+                memo.seek(0)
+                container.add(sendable.shipment.key, size, memo)
+            container.close()
+            return writer.commit(), looked, refused
+        finally:
+            writer.abort()
+
+    def render_again(self, sendables: Sequence[Sendable]) -> Blob:
+        """See ``ports.MassDestination.render_again``. Raises VaultDamaged, DiskFull: ours; try again."""
+        before = sendables[0].shipment.rendered
+        if before is None:
+            raise VaultDamaged()
+        writer = self._vault.writer()
+        try:
+            with self._vault.open(before) as packed:
+                count = only(packed, {one.shipment.key.lower() for one in sendables}, writer)
+            if count != len(sendables):
+                raise VaultDamaged()
+            return writer.commit()
+        except MemoUnreadable:
+            raise VaultDamaged() from None
+        finally:
+            writer.abort()
+
+    def send_all(self, container: Blob, sendables: Sequence[Sendable]) -> Taken:
+        """See ``ports.MassDestination.send_all``; ``NgdpClient.send_container`` for what is raised."""
+        with self._vault.open(container) as body:
+            keys = [one.shipment.key for one in sendables]
+            return Taken(self._client.send_container(keys, body, container.size_bytes))
+
+    def _refuse_too_large(self, sendable: Sendable) -> None:
         # Before a byte is written: what is far too large should not fill the disk to be told so.
-        _refuse_over(limit, _base64_size(letter))
+        _refuse_over(int(self._settings.channel.total), _base64_size(sendable.letter))
+
+    def _write(self, sendable: Sendable, out: Out) -> None:
+        letter, shipment = sendable.letter, sendable.shipment
         flows = self._flows()
         message = message_of(
             letter,
@@ -59,18 +123,12 @@ class DigitalPost:
             flow=flows.get(letter.flow, flows["default"]),
             changes=dict(shipment.settings),
         )
-        writer = self._vault.writer()
-        try:
-            write_memo(
-                message,
-                writer,
-                version=self._settings.digital_post.memo_version,
-                open_content=lambda file: self._vault.open(file.content),
-            )
-            _refuse_over(limit, writer.size_bytes)
-            return writer.commit()
-        finally:
-            writer.abort()
+        write_memo(
+            message,
+            out,
+            version=self._settings.digital_post.memo_version,
+            open_content=lambda file: self._vault.open(file.content),
+        )
 
     def send(self, sendable: Sendable) -> Taken:
         """Offer the stored bytes; see ``NgdpClient.send_memo`` for what is raised."""

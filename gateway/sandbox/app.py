@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, MemoUnreadable
 from gateway.sandbox.answers import (
     Refused,
     bad_parameter,
@@ -33,6 +33,7 @@ from gateway.sandbox.inbox import masked_inboxes
 from gateway.sandbox.mailroom import LARGEST_BYTES, Mailroom, Malformed, Outcome
 from gateway.sandbox.memo_types import is_uuid4
 
+_CONTAINER_TYPE = "application/x-lzma"
 _MEMO_TYPES = ("application/xml", "text/xml")
 Page = Annotated[int, Query(ge=0)]
 Size = Annotated[int, Query(ge=1, le=1000)]
@@ -77,6 +78,8 @@ def _memos(mailroom: Mailroom) -> APIRouter:
 
     @router.post("/memos/")
     async def send_memo(request: Request) -> JSONResponse:
+        if _media_type(request) == _CONTAINER_TYPE:
+            return await _send_container(request, mailroom)
         uuid = _uuid_of(request)
         _check_body_headers(request)
         incoming = mailroom.new_incoming()
@@ -114,11 +117,30 @@ def _check_body_headers(request: Request) -> None:
         raise Refused(400, "content.length.required", "Content-Length is a required header")
     if int(length) > LARGEST_BYTES:
         raise Refused(400, "memo.size.not.allowed", f"a message may fill {LARGEST_BYTES} bytes")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in _MEMO_TYPES:
+    if _media_type(request) not in (*_MEMO_TYPES, _CONTAINER_TYPE):
         raise Refused(
-            400, "content.type.not.allowed", "the sandbox takes application/xml or text/xml"
+            400, "content.type.not.allowed", "the sandbox takes application/xml, text/xml or application/x-lzma"
         )
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _send_container(request: Request, mailroom: Mailroom) -> JSONResponse:
+    """The mass interface: one technical receipt now, a business receipt for each message later."""
+    _check_body_headers(request)
+    incoming = mailroom.new_incoming()
+    try:
+        await _store(request, incoming / "container")
+        receipt = await to_thread(mailroom.containers.take, incoming / "container")
+    except MemoUnreadable:
+        raise Refused(400, "memo.container.malformed", "the container cannot be unpacked") from None
+    except ClientDisconnect:
+        raise Refused(400, "memo.malformed", "the connection ended inside the container") from None
+    finally:
+        mailroom.discard(incoming)
+    return JSONResponse({**receipt, "sandbox": True}, status_code=201)
 
 
 async def _store(request: Request, path: Path) -> tuple[str, int]:

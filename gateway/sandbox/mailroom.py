@@ -5,7 +5,9 @@
     inboxes/…/<uuid>/  delivered (COMPLETED)
     refused/<uuid>/    INVALID or NOT_ALLOWED
     receipts/<id>.json business receipts not yet deleted by the sender system
-    accepted.jsonl     one line per accepted POST, repeats too: {at, uuid, sha256, size_bytes, repeat}
+    containers/        mass containers, see ``gateway.sandbox.containers``
+    accepted.jsonl     one line per accepted message, repeats too: {at, uuid, sha256, size_bytes, repeat}, and the
+                       transmission of its container if it came in one
     violations.jsonl   the same UUID with other bytes: {at, uuid, first_sha256, sha256}
 
 One module because it is one state machine under one lock. It is an oracle for tests that kill
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+from gateway.sandbox.containers import Containers
 from gateway.sandbox.dials import DELAY, DUPLICATE, Dials
 from gateway.sandbox.durable import Lines, flush_file, flush_folder, read_json, write_json
 from gateway.sandbox.inbox import inbox_folder, stored_name
@@ -84,6 +87,8 @@ class Mailroom:
         self._digests: dict[str, str] = {}
         self._taken: dict[str, dict[str, Any]] = {}
         self._receipts: dict[str, Receipt] = {}
+        self._packed: set[tuple[str, str]] = set()
+        self.containers = Containers(folder / "containers", self, lambda: _stamp(self._now()))
         self._recover()
 
     # ── messages ────────────────────────────────────────────────────────────
@@ -132,6 +137,29 @@ class Mailroom:
             self._log_accepted(uuid, sha256, size_bytes, repeat=True)
             kind = "taken" if self._dials.values()[DUPLICATE] == "receipt" else "repeated"
             return Outcome(kind=kind, receipt=self._technical_receipt(uuid))
+
+    def offer_packed(self, incoming: Path, *, uuid: str, sha256: str, size_bytes: int, container: str) -> None:
+        """Judge a message that came in a container: whatever is wrong with it, its business receipt says."""
+        with self._lock:
+            if (container, uuid) in self._packed:
+                return
+        verdict = self._judge(incoming)
+        inside = "" if verdict.malformed else verdict.header.get("messageUUID").strip().lower()
+        with self._lock:
+            first = self._digests.get(uuid)
+            if first is not None and first != sha256:
+                self._violations.append({"at": _stamp(self._now()), "uuid": uuid, "first_sha256": first, "sha256": sha256})
+            elif first is not None:
+                self._log_accepted(uuid, sha256, size_bytes, repeat=True, container=container)
+            elif verdict.malformed or (inside and inside != uuid):
+                code = verdict.malformed.code if verdict.malformed else "memo.message.uuid.mismatch"
+                self._log_accepted(uuid, sha256, size_bytes, repeat=False, container=container)
+                self._digests[uuid] = sha256
+                refused = {"message_id": None, "error_code": code, "error_message": "the message cannot be read", "status": "INVALID"}
+                self._add_receipt(uuid5(UUID(uuid), "business receipt"), uuid, refused, _stamp(self._now()))
+            else:
+                self._take(incoming, uuid, sha256, size_bytes, verdict, container=container)
+            self._packed.add((container, uuid))
 
     def accepted(self) -> list[dict[str, Any]]:
         return self._accepted.read()
@@ -191,7 +219,7 @@ class Mailroom:
         )
 
     def _take(
-        self, incoming: Path, uuid: str, sha256: str, size_bytes: int, verdict: Verdict
+        self, incoming: Path, uuid: str, sha256: str, size_bytes: int, verdict: Verdict, *, container: str | None = None
     ) -> Receipt:
         record = self._record(uuid, verdict)
         if record["status"] != "COMPLETED":
@@ -203,7 +231,7 @@ class Mailroom:
         flush_folder(place.parent)
         self._digests[uuid] = sha256
         self._taken[uuid] = record
-        self._log_accepted(uuid, sha256, size_bytes, repeat=False)
+        self._log_accepted(uuid, sha256, size_bytes, repeat=False, container=container)
         if self._dials.number(DELAY) == 0:
             self.settle_due()
         return self._technical_receipt(uuid, record["message_id"])
@@ -296,7 +324,9 @@ class Mailroom:
             "receiptStatus": "RECEIVED",
         }
 
-    def _log_accepted(self, uuid: str, sha256: str, size_bytes: int, *, repeat: bool) -> None:
+    def _log_accepted(
+        self, uuid: str, sha256: str, size_bytes: int, *, repeat: bool, container: str | None = None
+    ) -> None:
         self._accepted.append(
             {
                 "at": _stamp(self._now()),
@@ -304,6 +334,7 @@ class Mailroom:
                 "sha256": sha256,
                 "size_bytes": size_bytes,
                 "repeat": repeat,
+                **({"container": container} if container else {}),
             }
         )
 
@@ -311,7 +342,10 @@ class Mailroom:
         """Read back what a former process left, wherever it was killed."""
         for left in (self.folder / "incoming").iterdir():
             shutil.rmtree(left)
-        self._digests = {line["uuid"]: line["sha256"] for line in self._accepted.read()}
+        self.containers.forget_half_stored()
+        accepted = self._accepted.read()
+        self._digests = {line["uuid"]: line["sha256"] for line in accepted}
+        self._packed = {(line["container"], line["uuid"]) for line in accepted if "container" in line}
         for path in (self.folder / "taken").glob("*/message.json"):
             record = read_json(path)
             self._taken[record["uuid"]] = record

@@ -219,6 +219,8 @@ class _Server(uvicorn.Server):
 
     async def _settle(self) -> None:
         while True:
+            if self._mailroom.containers.waiting():
+                await asyncio.to_thread(self._mailroom.containers.unpack)
             wait = self._mailroom.next_due()
             if wait == 0:
                 await asyncio.to_thread(self._mailroom.settle_due)

@@ -56,6 +56,10 @@ _BY_KIND: dict[str, type[GatewayError]] = {
 }
 
 
+GATHERING = timedelta(seconds=3)
+"""How long letters that go together wait for each other: routed in turns, they would fill many small containers."""
+
+
 class Route:
     """Claims letters without a decision and decides."""
 
@@ -72,6 +76,8 @@ class Route:
         waits: Sequence[timedelta],
         closed_days: Collection[date] = (),
         guard: Guard | None = None,
+        mass_from: int | None = None,
+        mass_destinations: Collection[str] = (),
         texts: Callable[[Document], str | None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         batch: int = 64,
@@ -80,6 +86,8 @@ class Route:
         Args:
             closed_days: days that are no bank days here, besides the usual ones.
             guard: watches rules that send; None: none is watched.
+            mass_from: letters of one submission from which they are sent together; None: never.
+            mass_destinations: those that take letters together.
             texts: the text of a document, if it can be read; asked only if a rule asks for it.
         """
         self._ledger = ledger
@@ -90,6 +98,8 @@ class Route:
         self._waits = waits
         self._closed_days = closed_days
         self._guard = guard
+        self._mass_from = mass_from
+        self._mass_destinations = mass_destinations
         self._texts = texts
         self._now = now
         self._batch = batch
@@ -117,7 +127,7 @@ class Route:
             facts = replace(facts, text=self._texts(letter.main))
         decision = self._rules.decide(facts, released=past.released_from)
         rehearsal.at("route.decided")
-        end = self._within(letter, self._end(decision, facts, reach))
+        end = self._together(past, self._within(letter, self._end(decision, facts, reach)))
         stopped = self._guard.stops(decision, past.released_from) if self._guard and end.shipments else None
         if stopped is None:
             return end
@@ -158,6 +168,17 @@ class Route:
             return end
         kept = [one for one in end.shipments if one.kind in options.actions]
         return replace(end, shipments=kept) if kept else replace(end, shipments=(), hold=_no_way(end.decision))
+
+    def _together(self, past: LetterPast, end: RouteEnd) -> RouteEnd:
+        """*end*, with the sendings of a large submission marked to go together."""
+        if self._mass_from is None or past.letters < self._mass_from:
+            return end
+        due_at = self._now() + GATHERING
+        shipments = [
+            replace(one, mass=True, due_at=due_at) if one.kind == "send" and one.destination in self._mass_destinations else one
+            for one in end.shipments
+        ]
+        return replace(end, shipments=shipments)
 
     def _told(self, decision: Decision) -> list[Told]:
         """Whom the rules want told."""

@@ -157,7 +157,7 @@ class Ship:
             attempt = self._begun(Offer(claim=claim, at=self._clock.now(), rendered=blob))
             if attempt is None:
                 return
-            claim = _offering(claim, blob)
+            claim = offering(claim, blob)
             end = self._call(claim, destination) if refused is None else _permanent(refused)
         self._end(claim, attempt, end)
 
@@ -239,8 +239,8 @@ def _permanent(error: GatewayError) -> AttemptEnd:
     return AttemptEnd(outcome="permanent", code=error.code, refusal=refusal_of(error))
 
 
-def _offering(claim: Claim[Sendable], blob: Blob | None) -> Claim[Sendable]:
-    """The claim with the bytes it offers."""
+def offering(claim: Claim[Sendable], blob: Blob | None) -> Claim[Sendable]:
+    """*claim* with the bytes it offers."""
     if blob is None:
         return claim
     sendable = claim.item

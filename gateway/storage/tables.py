@@ -214,13 +214,14 @@ shipments = Table(
     Column("expires_at", Utc, nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("lane", Integer, nullable=False, server_default="1"),
+    Column("mass", Boolean, nullable=False, server_default=text("false")),  # goes with others in a container
     Column("rendered", DIGEST),
     Column("rendered_size", BigInteger),
     Column("taken_at", Utc),
     Column("awaits_since", Utc),  # as taken_at, while the receipt is neither here nor reported missing
     Column("overdue_at", Utc),  # when its missing receipt was reported
     UniqueConstraint("letter_id", "kind", "part", "destination"),
-    _partial("ix_shipments_due", "kind", "lane", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_shipments_due", "kind", "mass", "lane", "due_at", only="due_at IS NOT NULL"),
     _partial("ix_shipments_attention", "submission_id", only=HELD_OR_FAILED.text),
     _partial("ix_shipments_moving", "submission_id", only=OPEN_OR_WAITING.text),
     _partial("ix_shipments_awaits", "awaits_since", only="awaits_since IS NOT NULL"),

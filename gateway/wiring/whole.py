@@ -43,6 +43,7 @@ from gateway.services.answer import Answer
 from gateway.services.forget import Forget
 from gateway.services.gather import Gather
 from gateway.services.guard import Guard
+from gateway.services.mass import Mass
 from gateway.services.notify import Notify
 from gateway.services.overview import AccountOverview
 from gateway.services.read import Read
@@ -88,7 +89,7 @@ class Gateway:
         self._vault = open_vault(settings, self._ledger)
         self._clock = SystemClock()
         self._closing: list[Callable[[], None]] = []
-        self._ships: list[Ship] = []
+        self._ships: list[Ship | Mass] = []
         self._rules = CurrentRules(self._first_rules(settings))
         self._settings_flows = settings.all_flows()
         self._guard = self._new_guard(settings)
@@ -261,8 +262,11 @@ class Gateway:
                 texts=lambda document: reader.text(
                     self._vault.path(Blob(document.digest, document.size_bytes)), document.media_type
                 ),
+                mass_from=settings.digital_post.mass_from,
+                mass_destinations=[digital_post.name],
                 waits=waits,
             ),
+            self._new_mass(settings, digital_post),
             self._ship("send", settings, sends, settings.digital_post.in_flight),
             self._ship("archive", settings, archives, ARCHIVE_AT_ONCE),
             self._notify(settings),
@@ -314,6 +318,20 @@ class Gateway:
         self._closing.append(ship.close)
         self._ships.append(ship)
         return ship
+
+    def _new_mass(self, settings: Settings, digital_post: DigitalPost) -> Mass:
+        ngdp = settings.digital_post
+        mass = Mass(
+            self._ledger,
+            {digital_post.name: digital_post},
+            self._clock,
+            waits=settings.retry.first,
+            lease=settings.lease,
+            longest_call=ngdp.connect_timeout + ngdp.timeout,
+            most=ngdp.mass_messages,
+        )
+        self._ships.append(mass)
+        return mass
 
     def _directory(self, settings: Settings, client: NgdpClient) -> Directory:
         ngdp = settings.digital_post

@@ -185,6 +185,7 @@ def _shipment_row(tx: Tx, letter: Letter, new: NewShipment, give_up: timedelta) 
         "created_at": tx.now,
         "not_before": not_before,
         "expires_at": not_before + give_up,
+        "mass": new.mass,
         "lane": new.lane,
     }
 

@@ -26,6 +26,9 @@ from gateway.storage.ledger.settle import (
 from gateway.storage.news import tell
 from gateway.storage.values import Row
 
+_LIVES = 2
+"""Deaths of the process with a mass sending after which it goes alone."""
+
 
 class Shipping(Part):
     """The part of the ledger that the service *ship* calls."""
@@ -36,10 +39,24 @@ class Shipping(Part):
         """Due shipments, not to the *paused* destinations; those for archives with their receipts."""
         columns = t.shipments.c
         with self._database.write() as tx:
-            mine = (columns.kind == kind, columns.destination.not_in(paused))
+            mine = (columns.kind == kind, columns.mass.is_(False), columns.destination.not_in(paused))
             rows = self._claim(tx, t.shipments, limit, *mine, before_age=("lane",))
-            letters = _letters(tx, [row["letter_id"] for row in rows])
-            receipts = _receipts(tx, list(letters)) if kind == "archive" else {}
+            return self._sendables(tx, rows, kind)
+
+    def claim_mass(self, limit: int, *, paused: Sequence[str] = ()) -> list[Claim[Sendable]]:
+        """See ``ports.Ledger.claim_mass``."""
+        columns = t.shipments.c
+        with self._database.write() as tx:
+            mine = (columns.kind == "send", columns.mass.is_(True), columns.destination.not_in(paused))
+            order = ("lane", "due_at")
+            # A kill takes a whole container along: the first time says nothing about any one letter.
+            rows = self._claim_where(tx, t.shipments, limit, order, columns.crashes < _LIVES, *mine)
+            rows = rows or self._claim_where(tx, t.shipments, 1, order, columns.crashes >= _LIVES, *mine)
+            return self._sendables(tx, rows, "send")
+
+    def _sendables(self, tx: Tx, rows: Sequence[Row], kind: ShipmentKind) -> list[Claim[Sendable]]:
+        letters = _letters(tx, [row["letter_id"] for row in rows])
+        receipts = _receipts(tx, list(letters)) if kind == "archive" else {}
         return [
             made(
                 row,
@@ -187,7 +204,8 @@ def _after(tx: Tx, sendable: Sendable, end: AttemptEnd) -> dict[str, Any]:
             return {"state": "done", "due_at": None, "taken_at": tx.now, "ended_at": tx.now}
         return {"state": "waiting", "due_at": None, "taken_at": tx.now, "awaits_since": tx.now}
     if end.retry_in is not None:
-        return {"due_at": tx.now + end.retry_in, "code": end.code}
+        alone = {"mass": False, "rendered": None, "rendered_size": None} if end.alone else {}
+        return {"due_at": tx.now + end.retry_in, "code": end.code, **alone}
     return {
         "state": "failed",
         "due_at": None,

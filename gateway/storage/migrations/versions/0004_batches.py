@@ -1,4 +1,6 @@
-"""Merged files: the plain file of each, whose its pages are, and what its letters are cut from."""
+"""Merged files: the plain file of each, whose its pages are, what its letters are cut from, and which shipments go
+together in a container.
+"""
 
 from __future__ import annotations
 
@@ -39,4 +41,13 @@ def upgrade() -> None:
         sa.Column("pages", sa.Integer(), nullable=False),
         sa.Column("pdfa", sa.String(length=4), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_cuts")),
+    )
+    op.add_column("shipments", sa.Column("mass", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+    op.drop_index("ix_shipments_due", "shipments")
+    op.create_index(
+        "ix_shipments_due",
+        "shipments",
+        ["kind", "mass", "lane", "due_at"],
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
