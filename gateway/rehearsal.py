@@ -28,6 +28,8 @@ POINTS = {
     "read.parsed": "the letters are known, not yet written",
     "route.decided": "the decision is made, not yet written",
     "ship.taken": "they took it, we have not written so",
+    "mass.begun": "the intents of a container's letters are written, it is not sent yet",
+    "mass.taken": "they took a container, we have not written so",
     "settle.stored": "the receipt is stored, not yet confirmed",
 }
 

@@ -11,7 +11,7 @@ import lzma
 import re
 import tarfile
 from collections.abc import Generator
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, Protocol
 
 from gateway.digital_post.content import Out
 from gateway.errors import MemoUnreadable
@@ -22,6 +22,13 @@ _DICTIONARY = 160 << 20
 """Bytes of memory for reading: dictionaries of up to 128 MiB."""
 _NAME = re.compile(r"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12})\.xml")
 _BLOCK = 1 << 18
+
+
+class Body(Protocol):
+    """The bytes of one message."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Raises MemoUnreadable."""
 
 
 class ContainerWriter:
@@ -72,7 +79,7 @@ class _Packed(io.RawIOBase):
 
 def read_container(
     packed: BinaryIO, *, most: int = 10_000, largest: int = 100_000_000, total: int = 20_000_000_000
-) -> Generator[tuple[str, BinaryIO], None, None]:
+) -> Generator[tuple[str, Body], None, None]:
     """UUID and bytes of each message; the bytes must be read before the next one is asked for.
 
     Args:
@@ -96,9 +103,22 @@ def read_container(
                 seen.add(uuid)
                 body = tar.extractfile(entry)
                 assert body is not None
-                yield uuid, body  # type: ignore[misc]
-    except (tarfile.TarError, lzma.LZMAError, EOFError):
-        raise MemoUnreadable(what="samlefil: kan ikke pakkes ud") from None
+                yield uuid, _Body(body)
+    except tarfile.TarError:
+        raise _broken() from None
+
+
+class _Body:
+    """The bytes of one message, with our errors."""
+
+    def __init__(self, inside: IO[bytes]) -> None:
+        self._inside = inside
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._inside.read(size)
+        except tarfile.TarError:
+            raise _broken() from None
 
 
 class _Unpacked(io.RawIOBase):
@@ -118,12 +138,19 @@ class _Unpacked(io.RawIOBase):
         while len(found) < size and not self._decompressor.eof:
             block = self._packed.read(_BLOCK) if self._decompressor.needs_input else b""
             if self._decompressor.needs_input and not block:
-                raise EOFError
-            found += self._decompressor.decompress(block, size - len(found))
+                raise _broken()
+            try:
+                found += self._decompressor.decompress(block, size - len(found))
+            except lzma.LZMAError:
+                raise _broken() from None
         self._left -= len(found)
         if self._left < 0:
             raise MemoUnreadable(what="samlefil: for stor")
         return bytes(found)
+
+
+def _broken() -> MemoUnreadable:
+    return MemoUnreadable(what="samlefil: kan ikke pakkes ud")
 
 
 def only(packed: BinaryIO, wanted: set[str], out: Out) -> int:

@@ -33,7 +33,6 @@ HOMES = {
     "asyncssh": ("asyncssh", {"ingress", "egress"}),
     "watchdog": ("watchdog", {"ingress"}),
     "imap-tools": ("imap_tools", {"mailbox"}),
-    "pikepdf": ("pikepdf", {"documents"}),
     "pypdfium2": ("pypdfium2", {"documents"}),
 }
 
