@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -251,26 +251,31 @@ class Gateway:
             ),
             self._answer,
             Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits),
-            Route(
-                self._ledger,
-                directory,
-                self._rules,
-                destinations=[*sends, *archives],
-                on_lookup_failure=settings.digital_post.on_lookup_failure,
-                closed_days=settings.rules.closed_days,
-                guard=self._guard,
-                texts=lambda document: reader.text(
-                    self._vault.path(Blob(document.digest, document.size_bytes)), document.media_type
-                ),
-                mass_from=settings.digital_post.mass_from,
-                mass_destinations=[digital_post.name],
-                waits=waits,
-            ),
+            self._new_route(settings, directory, reader, sends, archives),
             self._new_mass(settings, digital_post),
             self._ship("send", settings, sends, settings.digital_post.in_flight),
             self._ship("archive", settings, archives, ARCHIVE_AT_ONCE),
             self._notify(settings),
         ]
+
+    def _new_route(
+        self, settings: Settings, directory: Directory, reader: ReaderProcess, sends: Collection[str], archives: Collection[str]
+    ) -> Route:
+        return Route(
+            self._ledger,
+            directory,
+            self._rules,
+            destinations=[*sends, *archives],
+            on_lookup_failure=settings.digital_post.on_lookup_failure,
+            closed_days=settings.rules.closed_days,
+            guard=self._guard,
+            texts=lambda document: reader.text(
+                self._vault.path(Blob(document.digest, document.size_bytes)), document.media_type
+            ),
+            mass_from=settings.digital_post.mass_from,
+            mass_destinations=list(sends),
+            waits=settings.retry.first,
+        )
 
     def _new_sftp(self, settings: Settings) -> SftpServer | None:
         if not settings.sftp.enabled:

@@ -84,7 +84,7 @@ def test_the_message_itself_is_kept_as_it_came(sandbox, client):
             "memo.message.uuid.invalid",
         ),
         (f"memo-message-uuid={UUID_4}", b"<x/>", "application/json", "content.type.not.allowed"),
-        (f"memo-message-uuid={UUID_4}", b"<x/>", "application/x-lzma", "content.type.not.allowed"),
+        (f"memo-message-uuid={UUID_4}", b"<x/>", "application/x-lzma", "memo.container.malformed"),
         (f"memo-message-uuid={UUID_4}", b"<x/>", "application/xml", "memo.malformed"),
         (f"memo-message-uuid={UUID_4}", b"", "application/xml", "memo.malformed"),
         (
