@@ -42,6 +42,10 @@ class LetterLine:
     attachments: int
     settled_at: datetime | None
     refusal: Refusal | None = None
+    pages: str = ""
+    """Of a merged file: ``7`` or ``7-9``."""
+    why: str = ""
+    """Which evidence named its recipient, as in ``model.batch.Piece``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

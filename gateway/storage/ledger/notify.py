@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select, update
 
@@ -28,7 +29,9 @@ class Notifying(Part):
             rows = self._claim(tx, t.notices, limit)
             about = [row["submission_id"] for row in rows]
             columns = [column for column in t.submissions.c if column.name != "raw"]
-            found = tx.run(select(*columns).where(t.submissions.c.id.in_(about))).mappings()
+            of_batches = t.submissions.outerjoin(t.batches, t.batches.c.submission_id == t.submissions.c.id)
+            wanted = select(*columns, t.batches.c.pieces).select_from(of_batches).where(t.submissions.c.id.in_(about))
+            found = tx.run(wanted).mappings()
             submissions = {row["id"]: row for row in found}
             progress = Progress(tx.connection, about)
         return [made(row, _notice(row, submissions[row["submission_id"]], progress)) for row in rows]
@@ -81,6 +84,7 @@ def _notice(row: Row, submission: Row, progress: Progress) -> Notice:
     if row["kind"].startswith(RULE):
         return _rule_notice(row, submission, progress)
     reference = submission["reference"]
+    pieces = {piece[0] + 1: piece for piece in submission["pieces"] or ()}
     return Notice(
         id=row["id"],
         kind=row["kind"],
@@ -88,7 +92,7 @@ def _notice(row: Row, submission: Row, progress: Progress) -> Notice:
         submission_id=row["submission_id"],
         title=mask_numbers(submission["title"] or ""),
         in_reply_to="" if reference.startswith("sha256:") else reference,
-        letters=tuple(_line(letter, progress) for letter in progress.letters[row["submission_id"]]),
+        letters=tuple(_line(letter, progress, pieces) for letter in progress.letters[row["submission_id"]]),
         refusal=values.refusal(submission["refusal"]),
         notes=tuple(submission["notes"] or ()),
     )
@@ -115,7 +119,7 @@ def _rule_notice(row: Row, submission: Row, progress: Progress) -> Notice:
     )
 
 
-def _line(letter: Row, progress: Progress) -> LetterLine:
+def _line(letter: Row, progress: Progress, pieces: Mapping[int, Sequence[Any]] | None = None) -> LetterLine:
     status = progress.status(letter)
     shipments = progress.shipments[letter["id"]]
     return LetterLine(
@@ -128,7 +132,16 @@ def _line(letter: Row, progress: Progress) -> LetterLine:
         attachments=sum(document["role"] == "attachment" for document in letter["documents"]),
         settled_at=_settled_at(letter, shipments) if status.whole in FINAL else None,
         refusal=_refusal(status.whole, letter, shipments),
+        **_pages((pieces or {}).get(letter["number"])),
     )
+
+
+def _pages(piece: Sequence[Any] | None) -> dict[str, str]:
+    """Where the letter stood in its merged file, and why it is his."""
+    if piece is None:
+        return {}
+    first, pages, _, why = piece[:4]
+    return {"pages": str(first + 1) if pages == 1 else f"{first + 1}-{first + pages}", "why": why}
 
 
 def _settled_at(letter: Row, shipments: Sequence[Row]) -> datetime | None:
