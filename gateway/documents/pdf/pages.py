@@ -67,11 +67,20 @@ def read_surroundings(file: Path) -> Surroundings:
     return found
 
 
+_WALKED = 500
+"""Pages of a file that are counted one by one; a larger one is asked how many it has, which takes no time."""
+
+
+def _pages(pdf: PdfReader, root: Any) -> int:
+    said = root["/Pages"]["/Count"]
+    return int(said) if isinstance(said, int) and said > _WALKED else len(pdf.pages)
+
+
 def _surroundings(pdf: PdfReader) -> Surroundings:
     root: Any = pdf.trailer["/Root"]
     fields = pdf.get_fields() or {}
     return Surroundings(
-        pages=len(pdf.pages),
+        pages=_pages(pdf, root),
         signed=any(field.get("/FT") == "/Sig" and field.get("/V") is not None for field in fields.values()),
         form_fields=len(fields),
         embedded_files=sum(1 for _ in pdf.attachment_list),

@@ -29,6 +29,8 @@ _TENTHS = 10
 """PDFium gives whole pixels: ten to the point."""
 _INVISIBLE = 3  # text render mode, ISO 32000-1, table 106
 _MARK = re.compile(r"[Ss]ide\s*(\d{1,4})\s*(?:af|of|/|AF)\s*(\d{1,4})\b")
+# Signs of the private area, and none at all: a font that does not say what it shows.
+_STRANGE = re.compile("[\ue000-\uf8ff\ufffd\x00]")
 _LONGEST_MARK = 24  # characters
 
 
@@ -126,8 +128,7 @@ class _Reader:
         text, characters = self._text(text_page)
         numbers = tuple(self._placed(page, text_page, found) for found in find_numbers(text))
         hit = self._marker.search(text) if self._marker is not None else None
-        # Signs of the private area, and none at all: a font that does not say what it shows.
-        strange = sum("\ue000" <= sign <= "\uf8ff" or sign in "\ufffd\x00" for sign in text) if characters else 0
+        strange = len(_STRANGE.findall(text))
         return SeenPage(
             numbers=numbers,
             mark=_mark(text),
