@@ -81,7 +81,9 @@ def make(pages: int, file: Path) -> int:
     """A file of about *pages* pages; how many letters."""
     from merged import by_reportlab, merged
 
-    of = merged(max(1, round(pages / 2.27)), seed=1, second=0)
+    letters = max(1, round(pages / 2.3))
+    while len((of := merged(letters, seed=1, second=0)).pages) > pages:
+        letters -= max(1, (len(of.pages) - pages) // 3)
     by_reportlab(of, file)
     return len(of.truth)
 

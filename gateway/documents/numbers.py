@@ -25,7 +25,7 @@ _SPACE = r" \u00a0\u2007\u2009\u202f"
 _RUN = re.compile(rf"\d(?:[{_SPACE}{_HYPHEN}.\r\n]{{0,3}}\d){{7,}}")
 _NUMBER = re.compile(
     # Neither part of a longer number, nor behind a sign that joins numbers: IBAN, FIK line, amounts.
-    r"(?<!\d)(?<!\d[.,/%<+])(?:"
+    rf"(?<!\d)(?<!\d[.,/%<+{_HYPHEN}])(?:"
     rf"(?P<cpr>\d{{6}}(?P<gap>[{_SPACE}]?[{_HYPHEN}][{_SPACE}]?(?:\r?\n)?|[{_SPACE}]?)\d{{4}})"
     rf"|(?P<dots>\d\d[.{_SPACE}]\d\d[.{_SPACE}]\d\d[{_SPACE}]?[{_HYPHEN}][{_SPACE}]?\d{{4}})"
     rf"|(?P<cvr>\d\d(?P<pair>[{_SPACE}]?)\d\d(?P=pair)\d\d(?P=pair)\d\d)"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway.model.notice import Notice, RuleNote
 from gateway.model.shipment import Status
-from gateway.notices.words import LONGEST_TITLE, Block, Page, Row
+from gateway.notices.many import Block, Row
+from gateway.notices.words import LONGEST_TITLE, Page
 from gateway.notices.written import clean, moment, recipient
 
 

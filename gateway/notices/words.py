@@ -6,7 +6,6 @@ asking. Words as in the glossary. Nothing here may hold a whole CPR number.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,21 +26,11 @@ from gateway.errors import (
 )
 from gateway.model.notice import LetterLine, Notice, Refusal
 from gateway.model.shipment import Status
+from gateway.notices.many import MANY, Block, Row, many_blocks
 from gateway.notices.written import clean, moment, ours, recipient
 
 LONGEST_TITLE = 120
 """Characters of a title kept in a subject; the letter itself has all of it."""
-
-MANY = 20
-"""Letters from which a notice counts them, and tells each in one line."""
-
-_WHY = {
-    "place": "nummeret stod på pladsen",
-    "place-given": "nummeret stod på den valgte plads",
-    "marker": "efter mærket",
-    "assigned": "valgt af en medarbejder",
-}
-"""Why pages of a merged file are a recipient's."""
 
 _NOT_SENT = frozenset(
     {Status.FAILED, Status.REJECTED, Status.CANCELLED, Status.HANDLED, Status.ARCHIVED, Status.NONE}
@@ -72,23 +61,6 @@ _FOR_OPERATORS = frozenset(
     }
 )  # fmt: skip
 """Codes whose sentence is for the operator, in English: a submitter only needs the title."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of facts: ``Bilag: 2``."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One letter, or the submission as a whole when there is no letter."""
-
-    heading: str
-    """Empty when it is the only one."""
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +213,7 @@ def _blocks(notice: Notice) -> tuple[Block, ...]:
     whole = [*reason, Row("Forsendelses-id", notice.submission_id)]
     several = len(notice.letters) > 1
     if len(notice.letters) > MANY:
-        return _many_blocks(notice, whole)
+        return many_blocks(notice, whole, lambda letter: _letter_rows(notice, letter))
     if not notice.letters:
         return (Block(heading="", rows=tuple(whole)),)
     if not several:
@@ -251,39 +223,6 @@ def _blocks(notice: Notice) -> tuple[Block, ...]:
         for number, letter in enumerate(notice.letters, 1)
     )
     return (*numbered, Block(heading="Forsendelsen", rows=tuple(whole)))
-
-
-def _many_blocks(notice: Notice, whole: list[Row]) -> tuple[Block, ...]:
-    """How many letters are where; those that need eyes, in full; then one line for each."""
-    counted = Counter(Status(letter.status) for letter in notice.letters)
-    numbers = [Row(status.danish, _thousands(count)) for status, count in counted.most_common()]
-    odd = [
-        Block(heading=_heading(notice, number, letter), rows=_letter_rows(notice, letter))
-        for number, letter in enumerate(notice.letters, 1)
-        if letter.refusal is not None and letter.refusal != notice.refusal
-    ]
-    lines = tuple(
-        Row(_heading(notice, number, letter), ", ".join(filter(None, _in_short(letter)))) for number, letter in enumerate(notice.letters, 1)
-    )
-    return (
-        Block(heading="Forsendelsen", rows=(Row("Breve", _thousands(len(notice.letters))), *numbers, *whole)),
-        *odd[:MANY],
-        Block(heading="Alle breve", rows=lines),
-    )
-
-
-def _heading(notice: Notice, number: int, letter: LetterLine) -> str:
-    return f"Side {letter.pages}" if letter.pages else f"Brev {number} af {len(notice.letters)}"
-
-
-def _in_short(letter: LetterLine) -> tuple[str, ...]:
-    copy = " (kopi)" if letter.copy else ""
-    return f"{recipient(letter.recipient)}{copy}", Status(letter.status).danish, _WHY.get(letter.why, "")
-
-
-def _thousands(number: int) -> str:
-    """As Danes write it: 3.000."""
-    return f"{number:,}".replace(",", ".")
 
 
 def _letter_rows(notice: Notice, letter: LetterLine) -> tuple[Row, ...]:

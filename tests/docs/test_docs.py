@@ -17,14 +17,23 @@ from gateway import ports, rehearsal
 from gateway.config.describe import describe_settings
 from gateway.errors import OperatorError, SubmitterError, every_error
 from gateway.ingress.smtp import replies
-from gateway.model import decision, identity, letter, notice, rule_version, shipment, submission
+from gateway.model import (
+    batch,
+    decision,
+    identity,
+    letter,
+    notice,
+    rule_version,
+    shipment,
+    submission,
+)
 from gateway.model.shipment import Status
 from gateway.rules import engine, rule
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TYPED = re.compile(r"(?:(?<=`)|^(?:\$ )?|(?<=bin/))(gateway [^`\n]+)", re.MULTILINE)
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-WORDS = (decision, engine, identity, letter, notice, ports, rule, rule_version, shipment, submission)
+WORDS = (batch, decision, engine, identity, letter, notice, ports, rule, rule_version, shipment, submission)
 
 
 def listed(faults: list[str]) -> str:

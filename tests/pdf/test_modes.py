@@ -17,6 +17,8 @@ from gateway.model.batch import NOTHING_SETTLED, Place, Settled
 from gateway.model.identity import Cpr
 from gateway.model.letter import Document, Options
 
+GOLDEN = ["a13177129e2a0fe4", "868272bd3fff0c6f"]
+
 
 def split(tricky, folder, settled=NOTHING_SETTLED, **manner):
     file = folder / "merged.pdf"
@@ -263,3 +265,17 @@ def test_the_same_letter_is_the_same_bytes_in_another_process(tmp_path):
             check=True, capture_output=True,
         ).stdout  # fmt: skip
         assert hashlib.sha256(made).hexdigest() == cut.digest
+
+
+def test_a_letter_that_waits_is_still_the_same_bytes_after_an_upgrade(tmp_path):
+    """What ``cut`` gives for one file, for ever: the ledger remembers digests, not bytes."""
+    import hashlib
+
+    from gateway.cli.demo_letter import made_up_numbers, merged_pdf
+    from gateway.documents.pdf.cut import PlainFile
+
+    file = tmp_path / "plain.pdf"
+    file.write_bytes(merged_pdf([(number, 2) for number in made_up_numbers(2)]))
+    plain = PlainFile(file, pdfa="2B")
+    digests = [hashlib.sha256(plain.letter(first, 2)).hexdigest()[:16] for first in (0, 2)]
+    assert digests == GOLDEN
