@@ -557,6 +557,15 @@ class BatchAwaitsApproval(SubmitterError):
     remedy = "Du skal ikke gøre noget. Du får besked, når brevene er sendt."
 
 
+class BatchSeenBefore(SubmitterError):
+    """The very same merged file was sent before; a second person says whether it is meant."""
+
+    code = "GW-333"
+    title = "Samlefilen er sendt før"
+    sentence = "Den samme samlefil er modtaget før som forsendelse {before}. Brevene er ikke sendt igen."
+    remedy = "En medarbejder ser på det. Er filen sendt igen ved en fejl, skal du ikke gøre noget."
+
+
 class BatchTurnedDown(SubmitterError):
     code = "GW-332"
     title = "Samlefilen er afvist"

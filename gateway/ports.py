@@ -356,6 +356,9 @@ class Ledger(Protocol):
     def turn_down_batch(self, submission_id: str, actor: str, reason: str, refusal: Refusal) -> None:
         """Reject a held batch for good; its submitter is told. Raises NotFound, NotAllowedNow."""
 
+    def batch_before(self, source: str, submission_id: str) -> str | None:
+        """An earlier submission whose merged file gave letters and has the digest *source*; None: there is none."""
+
     def list_batches(self, *, limit: int = 50, held: bool = False) -> list[dict[str, Any]]:
         """Newest first, in the shape of docs/reference/json.md."""
 

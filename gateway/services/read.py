@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
+from gateway.errors import BatchSeenBefore
 from gateway.model.batch import Settled
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
@@ -60,6 +62,7 @@ class Read:
         with self._scratch() as folder:
             settled = self._ledger.settled(submission.id)
             reading = self._reader.read(self._raw_file(submission, folder), submission, folder, settled)
+            reading = self._unless_sent_before(reading, submission, settled)
             if reading.refusal is None:
                 self._keep_documents(reading, folder)
         raw = self._vault.put(submission.raw) if submission.raw is not None else None
@@ -75,6 +78,13 @@ class Read:
             batch=reading.batch,
             hold=None if reading.hold is None else refusal_of(reading.hold),
         )
+
+    def _unless_sent_before(self, reading: Reading, submission: Submission, settled: Settled) -> Reading:
+        """*reading*, but a merged file that was sent before waits: whoever got no answer sends it once more."""
+        if reading.batch is None or reading.hold is not None or settled.approved:
+            return reading
+        before = self._ledger.batch_before(reading.batch.source.digest, submission.id)
+        return reading if before is None else replace(reading, letters=(), hold=BatchSeenBefore(before=before))
 
     def _raw_file(self, submission: Submission, folder: Path) -> Path:
         if submission.blob is not None:

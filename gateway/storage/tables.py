@@ -260,7 +260,7 @@ batches = Table(
     "batches",
     metadata,
     Column("submission_id", String(32), ForeignKey("submissions.id"), primary_key=True),
-    Column("source", DIGEST, nullable=False),  # the plain file, which the letters are cut from
+    Column("source", DIGEST, nullable=False, index=True),  # the plain file, which the letters are cut from
     Column("source_size", BigInteger, nullable=False),
     Column("pages", Integer, nullable=False),
     Column("letters", Integer, nullable=False),

@@ -49,6 +49,20 @@ def test_each_recipient_gets_his_pages_and_nobody_elses(demo):
     assert archived.returncode == 0
 
 
+def test_the_same_file_again_is_not_sent_again_unless_somebody_means_it(demo):
+    numbers = made_up_numbers(80)[70:74]
+    content = merged_pdf([(number, 1) for number in numbers])
+    first = mail(demo, content, to="send+flet")
+    done(demo, first)
+    second = mail(demo, content, to="send+flet")
+    held = until(demo, second, lambda found: found["state"] == "held")
+    assert (held["refusal"]["code"], first in held["refusal"]["sentence"]) == ("GW-333", True)
+    assert len(demo.json("sandbox", "inbox", numbers[0])["messages"]) == 1
+    assert demo.gateway("batch", "approve", second).returncode == 0
+    done(demo, second)
+    assert len(demo.json("sandbox", "inbox", numbers[0])["messages"]) == 2
+
+
 def test_the_numbers_are_gone_where_that_is_asked_for(demo):
     numbers = made_up_numbers(40)[30:36]
     submission = mail(demo, merged_pdf([(number, 2) for number in numbers]), to="send+flet-uden-cpr")

@@ -76,6 +76,18 @@ class Batching(Part):
             tell_again(tx, [submission_id])
             tell(tx, [submission_id])
 
+    def batch_before(self, source: str, submission_id: str) -> str | None:
+        """See ``ports.Ledger.batch_before``."""
+        letters = select(t.letters.c.id).where(t.letters.c.submission_id == t.batches.c.submission_id).exists()
+        wanted = (
+            select(t.batches.c.submission_id)
+            .where(t.batches.c.source == source, t.batches.c.submission_id != submission_id, letters)
+            .order_by(t.batches.c.made_at)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.execute(wanted).scalar_one_or_none()
+
     def list_batches(self, *, limit: int = 50, held: bool = False) -> list[dict[str, Any]]:
         """See ``ports.Ledger.list_batches``."""
         wanted = _BATCHES.order_by(t.submissions.c.received_at.desc(), t.submissions.c.id.desc()).limit(limit)

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("submission_id", name=op.f("pk_batches")),
         sa.ForeignKeyConstraint(["submission_id"], ["submissions.id"], name=op.f("fk_batches_submission_id")),
     )
+    op.create_index(op.f("ix_batches_source"), "batches", ["source"])
     op.create_table(
         "cuts",
         sa.Column("digest", sa.String(length=64), nullable=False),
