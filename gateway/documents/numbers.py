@@ -22,7 +22,9 @@ Label = Literal["own", "none", "other"]
 _HYPHEN = r"\-\u2010-\u2014\u2212\u00ad\ufffe\x02"
 _SPACE = r" \u00a0\u2007\u2009\u202f"
 # A cheap first look: at least eight digits, little between them.
-_RUN = re.compile(rf"\d(?:[{_SPACE}{_HYPHEN}.\r\n]{{0,3}}\d){{7,}}")
+_RUN = re.compile(rf"\d(?:[{_SPACE}{_HYPHEN}\r\n]{{0,3}}\d){{7,}}|\d\d\.\d\d\.\d\d[{_SPACE}{_HYPHEN}]{{1,3}}\d{{4}}")
+_LONGEST = 10
+"""Digits in a row; more are a number of another kind."""
 _NUMBER = re.compile(
     # Neither part of a longer number, nor behind a sign that joins numbers: IBAN, FIK line, amounts.
     rf"(?<!\d)(?<!\d[.,/%<+{_HYPHEN}])(?:"
@@ -70,7 +72,13 @@ class Number:
 
 def find_numbers(text: str) -> list[Number]:
     """All numbers in *text*, in order."""
-    return [found for run in _RUN.finditer(text) for hit in _hits(text, run) if (found := _number(text, hit))]
+    return [
+        found
+        for run in _RUN.finditer(text)
+        if run.end() - run.start() <= _LONGEST or not run.group().isdigit()
+        for hit in _hits(text, run)
+        if (found := _number(text, hit))
+    ]
 
 
 def label_before(kind: NumberKind, left: str) -> Label:
