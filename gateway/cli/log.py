@@ -10,6 +10,8 @@ from gateway.cli.context import Home, as_json, pass_home, show_json, table
 from gateway.model.shipment import Status
 
 SCHEMA = "gateway.log/1"
+MANY = 20
+"""Letters of a submission from which its progress is told in words."""
 
 
 @click.group()
@@ -52,9 +54,16 @@ def _row(submission: dict[str, Any]) -> list[str]:
         submission["id"],
         str(submission["received_at"])[:19],
         submission["status"],
-        f"{done}/{len(letters)}",
+        _progress(done, len(letters)),
         (submission["subject"] or "")[:48],
     ]
+
+
+def _progress(done: int, letters: int) -> str:
+    """``1/1``; of many letters ``812 af 3.000``."""
+    if letters < MANY:
+        return f"{done}/{letters}"
+    return f"{done:,} af {letters:,}".replace(",", ".")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -114,6 +114,8 @@ def _letter(letter: dict[str, Any]) -> dict[str, Any]:
         "id": letter["id"],
         "modtager_maskeret": letter["recipient"],
         "kopi": letter["copy"],
+        "sider": letter["batch_pages"],
+        "hvorfor": letter["batch_why"],
         "status": letter["send"],
         "status_tekst": Status(letter["send"]).danish,
         "arkiv": letter["archive"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -129,6 +130,30 @@ def keep_batches(tx: Tx, batches: Sequence[tuple[str, Batch]]) -> None:
     tx.insert(t.batches, [_batch_row(tx, one, batch, known.get(one, {})) for one, batch in batches])
     cuts = {cut.digest: cut for _, batch in batches for cut in batch.cuts}
     tx.insert_missing(t.cuts, [_cut_row(cut) for cut in cuts.values()], key="digest")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPiece:
+    """Where a letter stood in its merged file."""
+
+    pages: str
+    """``7`` or ``7-9``."""
+    why: str
+
+
+def pieces_of(connection: Connection, submission_ids: Sequence[str]) -> dict[str, dict[int, ShownPiece]]:
+    """Pieces of merged files by submission, and by the number of the letter that each may be."""
+    if not submission_ids:
+        return {}
+    wanted = select(t.batches.c.submission_id, t.batches.c.pieces).where(among(t.batches.c.submission_id))
+    rows = connection.execute(wanted, {"ids": list(submission_ids)}).mappings()
+    return {
+        row["submission_id"]: {
+            first + 1: ShownPiece(str(first + 1) if pages == 1 else f"{first + 1}-{first + pages}", why)
+            for first, pages, _, why, *_ in row["pieces"]
+        }
+        for row in rows
+    }
 
 
 def batch_digests(connection: Connection) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import func, select, update
 
@@ -15,6 +14,7 @@ from gateway.ports import Claim
 from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.ledger.base import Part, end_claim, made, note
+from gateway.storage.ledger.batch import ShownPiece, pieces_of
 from gateway.storage.news import RULE, Progress
 from gateway.storage.status import FINAL
 from gateway.storage.values import Row
@@ -29,12 +29,13 @@ class Notifying(Part):
             rows = self._claim(tx, t.notices, limit)
             about = [row["submission_id"] for row in rows]
             columns = [column for column in t.submissions.c if column.name != "raw"]
-            of_batches = t.submissions.outerjoin(t.batches, t.batches.c.submission_id == t.submissions.c.id)
-            wanted = select(*columns, t.batches.c.pieces).select_from(of_batches).where(t.submissions.c.id.in_(about))
-            found = tx.run(wanted).mappings()
+            found = tx.run(select(*columns).where(t.submissions.c.id.in_(about))).mappings()
             submissions = {row["id"]: row for row in found}
-            progress = Progress(tx.connection, about)
-        return [made(row, _notice(row, submissions[row["submission_id"]], progress)) for row in rows]
+            progress, pieces = Progress(tx.connection, about), pieces_of(tx.connection, about)
+        return [
+            made(row, _notice(row, submissions[row["submission_id"]], progress, pieces.get(row["submission_id"], {})))
+            for row in rows
+        ]
 
     def notice_sent(self, claim: Claim[Notice]) -> bool:
         notice = claim.item
@@ -80,11 +81,10 @@ class Notifying(Part):
             return taken.rowcount == 1
 
 
-def _notice(row: Row, submission: Row, progress: Progress) -> Notice:
+def _notice(row: Row, submission: Row, progress: Progress, pieces: Mapping[int, ShownPiece]) -> Notice:
     if row["kind"].startswith(RULE):
         return _rule_notice(row, submission, progress)
     reference = submission["reference"]
-    pieces = {piece[0] + 1: piece for piece in submission["pieces"] or ()}
     return Notice(
         id=row["id"],
         kind=row["kind"],
@@ -119,8 +119,9 @@ def _rule_notice(row: Row, submission: Row, progress: Progress) -> Notice:
     )
 
 
-def _line(letter: Row, progress: Progress, pieces: Mapping[int, Sequence[Any]] | None = None) -> LetterLine:
+def _line(letter: Row, progress: Progress, pieces: Mapping[int, ShownPiece] | None = None) -> LetterLine:
     status = progress.status(letter)
+    piece = (pieces or {}).get(letter["number"])
     shipments = progress.shipments[letter["id"]]
     return LetterLine(
         recipient=values.recipient(letter).masked(),
@@ -132,16 +133,9 @@ def _line(letter: Row, progress: Progress, pieces: Mapping[int, Sequence[Any]] |
         attachments=sum(document["role"] == "attachment" for document in letter["documents"]),
         settled_at=_settled_at(letter, shipments) if status.whole in FINAL else None,
         refusal=_refusal(status.whole, letter, shipments),
-        **_pages((pieces or {}).get(letter["number"])),
+        pages=piece.pages if piece else "",
+        why=piece.why if piece else "",
     )
-
-
-def _pages(piece: Sequence[Any] | None) -> dict[str, str]:
-    """Where the letter stood in its merged file, and why it is his."""
-    if piece is None:
-        return {}
-    first, pages, _, why = piece[:4]
-    return {"pages": str(first + 1) if pages == 1 else f"{first + 1}-{first + pages}", "why": why}
 
 
 def _settled_at(letter: Row, shipments: Sequence[Row]) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from gateway.storage import tables as t
 from gateway.storage import values
 from gateway.storage.among import among
 from gateway.storage.ledger.base import US, Part
-from gateway.storage.ledger.batch import batch_digests
+from gateway.storage.ledger.batch import ShownPiece, batch_digests, pieces_of
 from gateway.storage.ledger.find import needs_a_person, pages, target
 from gateway.storage.news import Progress
 from gateway.storage.status import LetterStatus, letter_status, submission_status
@@ -100,11 +100,14 @@ def _views(
     connection: Connection, rows: Sequence[Row], *, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
     progress = progress or Progress(connection, [row["id"] for row in rows])
-    rules = _rules(connection, [row["id"] for row in rows])
-    return [_view(connection, row, progress, rules) for row in rows]
+    ids = [row["id"] for row in rows]
+    rules, pieces = _rules(connection, ids), pieces_of(connection, ids)
+    return [_view(connection, row, progress, rules, pieces.get(row["id"], {})) for row in rows]
 
 
-def _view(connection: Connection, row: Row, progress: Progress, rules: dict[str, str]) -> dict[str, Any]:
+def _view(
+    connection: Connection, row: Row, progress: Progress, rules: dict[str, str], pieces: Mapping[int, ShownPiece]
+) -> dict[str, Any]:
     letters = progress.letters[row["id"]]
     statuses = [progress.status(letter) for letter in letters]
     twins: Sequence[str] = ()
@@ -119,7 +122,7 @@ def _view(connection: Connection, row: Row, progress: Progress, rules: dict[str,
         "status": submission_status(row["state"], statuses).value,
         "refusal": values.masked_refusal(row["refusal"]),
         "same_as": list(twins),
-        "letters": [_letter(letter, progress, rules.get(letter["id"])) for letter in letters],
+        "letters": [_letter(letter, progress, rules.get(letter["id"]), pieces) for letter in letters],
     }
 
 
@@ -132,7 +135,10 @@ def _twins(connection: Connection, row: Row) -> tuple[list[str], list[LetterStat
     return others, [status for one in others for status in progress.statuses(one)]
 
 
-def _letter(row: Row, progress: Progress, rule: str | None) -> dict[str, Any]:
+def _letter(
+    row: Row, progress: Progress, rule: str | None, pieces: Mapping[int, ShownPiece]
+) -> dict[str, Any]:
+    piece = pieces.get(row["number"])
     shipments = progress.shipments[row["id"]]
     status = letter_status(row["state"], map(progress.state, shipments))
     sends = [one for one in shipments if one["kind"] == "send"]
@@ -140,6 +146,8 @@ def _letter(row: Row, progress: Progress, rule: str | None) -> dict[str, Any]:
         "id": row["id"],
         "recipient": values.recipient(row).masked(),
         "copy": row["copy"],
+        "batch_pages": piece.pages if piece else None,
+        "batch_why": piece.why if piece else None,
         "uuid": sends[0]["key"] if sends else None,
         "send": status.send.value,
         "archive": status.archive.value,
