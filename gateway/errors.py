@@ -432,6 +432,20 @@ class NothingToSplit(SubmitterError):
     remedy = "Vedhæft samlefilen som PDF, og send den igen."
 
 
+class BadRecipientList(SubmitterError):
+    code = "GW-253"
+    title = "Modtagerlisten passer ikke"
+    sentence = "Modtagerlisten kan ikke bruges til samlefilen: {what}."
+    remedy = "Ret listen, og send den igen sammen med samlefilen."
+
+
+class NoRecipientList(SubmitterError):
+    code = "GW-254"
+    title = "Modtagerliste mangler"
+    sentence = "Forløbet deler samlefiler efter en liste, men mailen har ikke netop én CSV-fil."
+    remedy = "Vedhæft samlefilen som PDF og listen som CSV, og send dem igen."
+
+
 class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"

@@ -97,6 +97,9 @@ split = {{ by = "learned" }}
 
 [flows.flet-uden-cpr]
 split = {{ by = "learned", remove_numbers = true }}
+
+[flows.flet-liste]
+split = {{ by = "list" }}
 """
 
 

@@ -363,10 +363,10 @@ class Mail(Section):
 class Split(Section):
     """How a merged PDF becomes letters (reference, pdf.md, section 4). Lengths in millimetres."""
 
-    by: Literal["learned", "place", "every-page", "marker", "bookmarks", "count"] = "learned"
+    by: Literal["learned", "place", "every-page", "marker", "bookmarks", "count", "list"] = "learned"
     """What says where a letter begins: ``learned``, the place where recipients' numbers stand, found by itself;
     ``place``, the one given below; ``every-page``, as learned, with a number on every page; ``marker``; ``bookmarks`` of
-    the first level; ``count`` pages each."""
+    the first level; ``count`` pages each; ``list``, a CSV file beside it."""
     place: tuple[float, float, float, float] | None = None
     """Left, top, width and height of the place, from the top left corner of the page as it is shown."""
     pages: Count | None = None

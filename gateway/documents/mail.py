@@ -6,6 +6,7 @@ Runs in a process of its own, see ``gateway.documents.process``; hostile bytes r
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.documents.addressing import Address
@@ -90,8 +91,13 @@ def _read_merged(
 ) -> Reading:
     """A mail whose main document is a merged file."""
     subject = read_subject(_subject(head), rules, received_on=envelope.received_at.date(), copies=False)
-    files = documents_of(pieces, rules, scratch, body_is_letter=False)
     flow = flow_of(rules, address.flow)
+    recipients: bytes | None = None
+    if flow.split is not None and flow.split.mode == "list":
+        lists = [part for part in pieces.files if part.name.lower().endswith(".csv")]
+        recipients = lists[0].content() if len(lists) == 1 else None
+        pieces = replace(pieces, files=tuple(part for part in pieces.files if part not in lists))
+    files = documents_of(pieces, rules, scratch, body_is_letter=False)
     draft = Draft(
         submission_id=submission_id,
         title=subject.title,
@@ -100,7 +106,9 @@ def _read_merged(
         flow=address.flow,
         address=address.masked,
     )
-    return read_batch(draft, scratch / files.documents[0].digest, rules, settled, scratch, notes=(*subject.notes, *pieces.notes, *files.notes))
+    notes = (*subject.notes, *pieces.notes, *files.notes)
+    file = scratch / files.documents[0].digest
+    return read_batch(draft, file, rules, settled, scratch, notes=notes, recipients=recipients)
 
 
 def _letter(

@@ -75,6 +75,8 @@ class Settled:
     """Where the recipients' numbers stand."""
     assigned: Mapping[int, Recipient | None] = field(default_factory=dict)
     """By first page (from 0) of a letter: to whom it goes; None: to nobody."""
+    listed: frozenset[int] = frozenset()
+    """Those of *assigned* that a list says, which came with the file."""
     accepted: bool = False
     """Flagged letters that have a recipient are right as they are."""
     approved: bool = False

@@ -17,6 +17,7 @@ _WHY = {
     "place": "nummeret stod på pladsen",
     "place-given": "nummeret stod på den valgte plads",
     "marker": "efter mærket",
+    "list": "efter modtagerlisten",
     "assigned": "valgt af en medarbejder",
 }
 """Why pages of a merged file are a recipient's."""

@@ -130,13 +130,27 @@ def test_a_large_file_goes_exactly_once_through_ten_kills(start_demo, tmp_path, 
     assert all("container" in line for line in accepted)
 
 
-def mail(demo, content, *, to):
+def test_a_list_in_the_mail_says_whose_the_pages_are(demo):
+    numbers = made_up_numbers(100)[90:93]
+    content = merged_pdf([("0101011234", 6)])
+    listed = "side;cpr;sider\r\n" + "".join(f"{2 * place + 1};{number};2\r\n" for place, number in enumerate(numbers))
+    submission = mail(demo, content, to="send+flet-liste", beside=("liste.csv", listed.encode("cp1252")))
+    done(demo, submission)
+    for number in numbers:
+        (message,) = demo.json("sandbox", "inbox", number)["messages"]
+        assert len(PdfReader(message["files"][0]["path"]).pages) == 2
+        assert len(message["files"]) == 1
+
+
+def mail(demo, content, *, to, beside=None):
     smtp = demo.endpoints["smtp"]
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"] = "sekretaer@example.dk", f"{to}@{smtp['domain']}"
     message["Subject"], message["Message-ID"] = "Attest", make_msgid(domain="example.dk")
     message.set_content("Se vedhæftede samlefil.\n")
     message.add_attachment(content, maintype="application", subtype="pdf", filename="attester.pdf")
+    if beside is not None:
+        message.add_attachment(beside[1], maintype="text", subtype="csv", filename=beside[0])
     with smtplib.SMTP(smtp["host"], smtp["port"], timeout=30) as server:
         server.starttls(context=ssl.create_default_context(cafile=smtp["ca"]))
         server.login(smtp["user"], smtp["password"])

@@ -12,7 +12,7 @@ from gateway.documents.batch.letters import Draft, read_batch
 from gateway.documents.batch.manner import SplitManner
 from gateway.documents.batch.split import split_file
 from gateway.documents.reading import ReadFlow, ReadRules
-from gateway.errors import BatchAwaitsApproval, BatchUncertain, NothingToSplit, SignedPdf
+from gateway.errors import BadRecipientList, BatchAwaitsApproval, BatchUncertain, NoRecipientList, NothingToSplit, SignedPdf
 from gateway.model.batch import NOTHING_SETTLED, Place, Settled
 from gateway.model.identity import Cpr
 from gateway.model.letter import Document, Options
@@ -279,3 +279,59 @@ def test_a_letter_that_waits_is_still_the_same_bytes_after_an_upgrade(tmp_path):
     plain = PlainFile(file, pdfa="2B")
     digests = [hashlib.sha256(plain.letter(first, 2)).hexdigest()[:16] for first in (0, 2)]
     assert digests == GOLDEN
+
+
+# ── a list beside the file ──────────────────────────────────────────────────
+
+
+def listed(content, folder, text, settled=NOTHING_SETTLED):
+    rules = ReadRules(
+        domains=("dp.example.dk",), flows={"flet": ReadFlow(split=SplitManner(mode="list"))}, allow_test_numbers=True, loop_id="x"
+    )
+    file = folder / "merged.pdf"
+    write(content, file)
+    document = Document(name="breve.pdf", media_type="application/pdf", digest="0" * 64, size_bytes=1, role="main")
+    draft = Draft(submission_id="F-2026-AAAA-BBBB", title="Brev", documents=(document,), options=Options(), flow="flet")
+    return read_batch(draft, file, rules, settled, folder, recipients=text)
+
+
+UNLABELLED = Tricky([Sheet(body=(f"side {number}",)) for number in range(1, 7)], [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_a_list_says_whose_each_page_is_whatever_stands_on_it(tmp_path, encoding, delimiter):
+    rows = [("Side", "CPR", "Navn"), ("4", dashed(B), "Åse"), ("1", A, "Søren"), ("5", C, "Bo"), ("", "", "")]
+    text = "\r\n".join(delimiter.join(row) for row in rows).encode(encoding)
+    found = listed(UNLABELLED, tmp_path, text)
+    assert found.hold is None
+    assert [(one.index, one.main.pages, one.recipient.reveal()) for one in found.letters] == [(1, 3, A), (4, 1, B), (5, 2, C)]
+    assert {piece.why for piece in found.batch.pieces} == {"list"}
+
+
+def test_a_list_may_name_production_units_and_lose_a_first_zero(tmp_path):
+    young = "0707614285"
+    text = f"side;modtager;pnr\n1;29189374;1003256415\n3;{young[1:]};\n".encode()
+    found = listed(UNLABELLED, tmp_path, text)
+    assert [(one.recipient.reveal(), one.recipient.p_number) for one in found.letters] == [("29189374", "1003256415"), (young, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("side;cpr\n", "tom"), ("navn;cpr\nx;y\n", "kolonnerne"), (f"side;cpr\n1;{A}\n2;hemmelig\n", "linje 3"), (f"side;cpr\n2;{A}\n", "side 1"),
+        (f"side;cpr\n1;{A}\n1;{B}\n", "samme side"), (f"side;cpr\n1;{A}\n9;{B}\n", "6 sider"), (f"side;sider;cpr\n1;2;{A}\n4;3;{B}\n", "siger 2 sider"),
+        (f"side;cpr;cvr\n1;{A};29189374\n", "netop én"), (f"side;cpr\nx;{A}\n", "intet tal"), ('side;cpr\n1;"x\n', "CSV"),
+    ],
+)  # fmt: skip
+def test_a_list_that_does_not_fit_is_told_by_its_line_and_never_quoted(tmp_path, text, said):
+    with pytest.raises(BadRecipientList) as told:
+        listed(UNLABELLED, tmp_path, text.encode())
+    assert said in told.value.text()
+    assert "hemmelig" not in str(told.value)
+    assert A not in str(told.value)
+
+
+def test_a_flow_with_lists_refuses_a_file_without_one(tmp_path):
+    with pytest.raises(NoRecipientList):
+        listed(UNLABELLED, tmp_path, None)

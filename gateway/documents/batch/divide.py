@@ -75,7 +75,7 @@ class _Dividing:
         self._marked = sum(mark is not None for mark in self._marks) >= _MARKS_USUAL * len(pages)
         self._batch_flags: set[str] = set()
         self.place = settled.place or manner.place
-        if self.place is None and manner.mode != "marker":
+        if self.place is None and manner.mode not in ("marker", "list"):
             learned = learn_place(self._numbers)
             self.place = learned.place
             if learned.ambiguous:
@@ -145,6 +145,8 @@ class _Dividing:
         mode = self._manner.mode
         if at in self._assigned:
             return True
+        if mode == "list":
+            return False
         if mode == "count":
             return at - before.first >= (self._manner.pages or 1)
         if mode == "bookmarks":
@@ -240,9 +242,8 @@ def _piece(letter: _Letter, settled: Settled, *, allow_test: bool) -> Piece:
     if letter.first in settled.assigned:
         # Whoever named the recipient knows whose pages these are, but not that some of them are broken.
         broken = tuple(sorted(flags & _OF_THE_FILE)) if not settled.accepted else ()
-        return Piece(
-            first=letter.first, pages=letter.pages, recipient=settled.assigned[letter.first], why="assigned", flags=broken
-        )
+        why = "list" if letter.first in settled.listed else "assigned"
+        return Piece(first=letter.first, pages=letter.pages, recipient=settled.assigned[letter.first], why=why, flags=broken)
     if letter.number is not None:
         recipient = _recipient(letter.number, flags, allow_test=allow_test)
     if settled.accepted and recipient is not None:

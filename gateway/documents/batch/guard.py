@@ -25,7 +25,7 @@ def look_at_all(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 
     def flags(piece: Piece) -> set[str]:
         found = set(piece.flags)
-        if piece.why == "assigned":
+        if piece.why in ("assigned", "list"):
             return found
         if piece.recipient in often:
             found.add("many-to-one")

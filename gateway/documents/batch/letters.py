@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gateway.documents.batch.listed import Listed, judge_list, read_list
 from gateway.documents.batch.manner import SplitManner
 from gateway.documents.batch.split import split_file
 from gateway.documents.files import judge_size
 from gateway.documents.reading import Reading, ReadRules
-from gateway.errors import BatchAwaitsApproval, BatchUncertain, GatewayError, NothingToSplit
+from gateway.errors import (
+    BatchAwaitsApproval,
+    BatchUncertain,
+    GatewayError,
+    NoRecipientList,
+    NothingToSplit,
+)
 from gateway.model.batch import Batch, Cut, Piece, Settled
 from gateway.model.letter import Document, Letter, Options
 
@@ -32,12 +39,23 @@ class Draft:
 
 
 def read_batch(
-    draft: Draft, file: Path, rules: ReadRules, settled: Settled, scratch: Path, *, notes: Sequence[str] = ()
+    draft: Draft,
+    file: Path,
+    rules: ReadRules,
+    settled: Settled,
+    scratch: Path,
+    *,
+    notes: Sequence[str] = (),
+    recipients: bytes | None = None,
 ) -> Reading:
     """Divide the merged file of *draft*, which lies at *file*.
 
+    Args:
+        recipients: the list that came with it.
+
     Raises:
         NothingToSplit: its main document is no PDF.
+        NoRecipientList, BadRecipientList: its flow wants a list, and there is none that fits.
         TooLarge: a letter of it is over the channel's limit.
         LockedPdf, DamagedPdf, TooManyPages, SignedPdf: as ``split_file``.
     """
@@ -45,7 +63,14 @@ def read_batch(
     main, *others = draft.documents
     if manner is None or main.media_type != "application/pdf":
         raise NothingToSplit()
+    listed: tuple[Listed, ...] = ()
+    if manner.mode == "list":
+        if recipients is None:
+            raise NoRecipientList()
+        listed = read_list(recipients, allow_test=rules.allow_test_numbers)
+        settled = _with_list(settled, listed)
     batch, told = split_file(file, manner, settled, scratch, allow_test=rules.allow_test_numbers)
+    judge_list(listed, batch.pieces)
     hold = _hold(batch, manner, settled)
     certain = _certain(batch)
     whole = hold is None or (manner.partly and isinstance(hold, BatchUncertain))
@@ -53,6 +78,12 @@ def read_batch(
         judge_size([cut.size_bytes, *(one.size_bytes for one in others)], rules)
     letters = tuple(_letter(draft, main, tuple(others), piece, cut) for piece, cut in certain) if whole else ()
     return Reading(title=draft.title, letters=letters, notes=(*notes, *told), batch=batch, hold=hold)
+
+
+def _with_list(settled: Settled, listed: Sequence[Listed]) -> Settled:
+    """What the list says, and what a person said after it."""
+    said = {one.page - 1: one.recipient for one in listed}
+    return replace(settled, assigned={**said, **settled.assigned}, listed=frozenset(said) - frozenset(settled.assigned))
 
 
 def _certain(batch: Batch) -> list[tuple[Piece, Cut]]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gateway.model.batch import Place
 
-SplitMode = Literal["learned", "place", "every-page", "marker", "bookmarks", "count"]
+SplitMode = Literal["learned", "place", "every-page", "marker", "bookmarks", "count", "list"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class SplitManner:
 
     mode: SplitMode = "learned"
     """Who says where a letter begins: the number's place, learned or given; a number on every page; a marker;
-    bookmarks of the first level; a fixed count of pages."""
+    bookmarks of the first level; a fixed count of pages; a list that came with the file."""
     place: Place | None = None
     """Where the recipient's number stands; None: learned."""
     pages: int | None = None
