@@ -464,6 +464,9 @@ class Ledger(Protocol):
         """Let every shipment due to *destination* live longer by *by*: nobody could be served."""
 
     # any claim
+    def renew(self, claim: Claim[Any]) -> bool:
+        """The claim lasts for a whole lease from now on. False: it is not ours any more."""
+
     def put_back(self, claims: Sequence[Claim[Any]]) -> None:
         """Give rows back as if they had not been claimed, uncounted; all of one kind. For work that was
         not begun. Claims that are lost are left alone.

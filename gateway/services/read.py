@@ -14,7 +14,7 @@ from gateway.errors import BatchSeenBefore
 from gateway.model.batch import Settled
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
-from gateway.services.work import refusal_of, together
+from gateway.services.work import kept_alive, refusal_of, together
 
 
 class Reader(Protocol):
@@ -36,13 +36,19 @@ class Read:
         scratch: Scratch,
         *,
         waits: Sequence[timedelta],
+        renew_every: timedelta = timedelta(seconds=15),
         batch: int = 32,
     ) -> None:
+        """
+        Args:
+            renew_every: how often a claim is renewed while its submission is read; shorter than a lease.
+        """
         self._ledger = ledger
         self._vault = vault
         self._reader = reader
         self._scratch = scratch
         self._waits = waits
+        self._renew_every = renew_every
         self._batch = batch
 
     def work(self) -> int:
@@ -59,7 +65,7 @@ class Read:
 
     def _read(self, claim: Claim[Submission]) -> ReadEnd:
         submission = claim.item
-        with self._scratch() as folder:
+        with self._scratch() as folder, kept_alive(self._ledger, claim, self._renew_every):
             settled = self._ledger.settled(submission.id)
             reading = self._reader.read(self._raw_file(submission, folder), submission, folder, settled)
             reading = self._unless_sent_before(reading, submission, settled)

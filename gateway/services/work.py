@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -57,6 +59,28 @@ def next_wait(
     base = first[tries - 1] if tries <= len(first) else timedelta(hours=1)
     share = random.random() if jitter is None else jitter  # noqa: S311 - spreads load, guards nothing
     return base * (1 + share / 4)
+
+
+@contextmanager
+def kept_alive(ledger: Ledger, claim: Claim[Any], every: timedelta) -> Iterator[None]:
+    """While the block runs, *claim* is renewed: for work that may last longer than a lease.
+
+    Where the ledger cannot be reached the lease runs out, as it would for a process that died.
+    """
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(every.total_seconds()):
+            with suppress(GatewayError):
+                ledger.renew(claim)
+
+    beating = threading.Thread(target=renew, name="renew", daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beating.join()
 
 
 def together(

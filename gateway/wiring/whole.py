@@ -250,7 +250,7 @@ class Gateway:
                 trier=trial,
             ),
             self._answer,
-            Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits),
+            Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits, renew_every=settings.lease / 4),
             self._new_route(settings, directory, reader, sends, archives),
             self._new_mass(settings, digital_post),
             self._ship("send", settings, sends, settings.digital_post.in_flight),

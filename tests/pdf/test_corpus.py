@@ -57,7 +57,7 @@ OPTIONS = {
     "every-page": {"every_page": True},
     "own-picture": {"pictures": True},
 }
-PAGES_AT_LEAST = 10_000
+PAGES_AT_LEAST = 15_000
 FILES_AT_LEAST = 40
 CASES = [(program, option) for program in PROGRAMS for option in OPTIONS]
 

@@ -12,7 +12,14 @@ from gateway.documents.batch.letters import Draft, read_batch
 from gateway.documents.batch.manner import SplitManner
 from gateway.documents.batch.split import split_file
 from gateway.documents.reading import ReadFlow, ReadRules
-from gateway.errors import BadRecipientList, BatchAwaitsApproval, BatchUncertain, NoRecipientList, NothingToSplit, SignedPdf
+from gateway.errors import (
+    BadRecipientList,
+    BatchAwaitsApproval,
+    BatchUncertain,
+    NoRecipientList,
+    NothingToSplit,
+    SignedPdf,
+)
 from gateway.model.batch import NOTHING_SETTLED, Place, Settled
 from gateway.model.identity import Cpr
 from gateway.model.letter import Document, Options

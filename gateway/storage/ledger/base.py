@@ -92,6 +92,13 @@ class Part:
             for table in (t.submissions, t.letters, t.shipments, t.notices, t.drops):
                 tx.run(update(table).where(table.c.lease_until.is_not(None)).values(lease_until=None))
 
+    def renew(self, claim: Claim[Any]) -> bool:
+        """See ``ports.Ledger.renew``."""
+        table, item = queue_of(claim)
+        with self._database.write() as tx:
+            mine = update(table).where(ours(table, item, claim.fence)).values(lease_until=tx.now + self._lease)
+            return tx.run(mine).rowcount == 1
+
     def put_back(self, claims: Sequence[Claim[Any]]) -> None:
         """See ``ports.Ledger.put_back``. The fence stays spent, and counts as no try."""
         with self._database.write() as tx:

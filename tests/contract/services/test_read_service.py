@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -9,6 +10,9 @@ import pytest
 
 from gateway.documents.reading import Reading
 from gateway.errors import DiskFull, NoDocument, NotALetter, ReaderLimit
+from gateway.services.read import Read
+
+from .conftest import WAITS
 
 A_LEASE = 61  # seconds
 
@@ -51,6 +55,21 @@ def test_automatic_post_is_kept_and_never_answered(road, events):
     assert road.read() == 1
     assert (road.status(submission), road.notices()) == ("rejected", [])
     assert [event["event"] for event in events] == ["ignored"]
+
+
+def test_reading_that_lasts_longer_than_a_lease_keeps_its_claim(road):
+    def slowly():
+        road.lease_runs_out()
+        time.sleep(0.5)
+        assert road.ledger.claim_unread(1) == []
+
+    road.reader.meanwhile = slowly
+    submission = road.accept()
+    read = Read(
+        road.ledger, road.vault, road.reader, road.vault.scratch, waits=WAITS, renew_every=timedelta(seconds=0.05)
+    )
+    assert read.work() == 1
+    assert len(road.show(submission)["letters"]) == 1
 
 
 def test_a_full_disk_is_waited_for_with_growing_waits(road):
