@@ -23,9 +23,9 @@ from sftp_clients import System
 
 from gateway.cli.demo_letter import made_up_numbers, merged_pdf
 
-LETTERS = int(os.environ.get("MERGED_LETTERS", "400"))
+LETTERS = int(os.environ.get("MERGED_LETTERS", "200"))
 KILLS = 10
-PATIENCE_SECONDS = 540
+PATIENCE_SECONDS = 600
 
 
 def test_each_recipient_gets_his_pages_and_nobody_elses(demo):
@@ -102,6 +102,7 @@ def test_a_file_that_is_turned_down_sends_nothing_and_says_so(demo):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("way", ["mail", "sftp"])
 def test_a_large_file_goes_exactly_once_through_ten_kills(start_demo, tmp_path, way):
     home = tmp_path / "home"

@@ -74,12 +74,12 @@ def merged(
     rng = random.Random(seed)
     pages: list[PageText] = []
     truth, names = [], []
-    for _ in range(letters):
+    for serial in range(letters):
         company = rng.random() < 0.12
         digits = cvr(rng) if company else cpr(rng, checked=rng.random() >= 0.02)
         label = f"CVR-nr.: {digits}" if company else f"CPR-nr.: {digits[:6]}-{digits[6:]}"
         count = rng.choice((1, 2, 2, 2, 3, 4))
-        name = f"{rng.choice(_NAMES)} {rng.randint(1000, 9999)}"
+        name = f"{rng.choice(_NAMES)} {10_000 + serial}"
         truth.append(Truth(len(pages), count, digits))
         names.append(name)
         picture = png(rng) if pictures else None

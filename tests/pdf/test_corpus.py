@@ -133,9 +133,7 @@ def _looks_the_same(file, letter, truth):
 def _has_nothing_of_others(letter, place, of):
     """Neither drawn nor anywhere else in the file, streams inflated: other letters' names and numbers."""
     with pikepdf.open(_stream(letter)) as pdf:
-        inside = b"".join(
-            one.read_bytes() + one.unparse() if isinstance(one, pikepdf.Stream) else one.unparse(resolved=True) for one in pdf.objects
-        )
+        inside = b"".join(_bytes_of(one) for one in pdf.objects)
     pdf = pypdfium2.PdfDocument(letter)
     text = "".join(_text(pdf, page) for page in range(len(pdf)))
     for other, (truth, name) in enumerate(zip(of.truth, of.names, strict=True)):
@@ -144,6 +142,16 @@ def _has_nothing_of_others(letter, place, of):
             assert name.encode("utf-8") not in inside
             assert truth.digits not in text.replace("-", "")
             assert truth.digits.encode() not in inside
+
+
+def _bytes_of(one):
+    if not isinstance(one, pikepdf.Stream):
+        return one.unparse(resolved=True)
+    try:
+        return one.read_bytes() + one.unparse()
+    except pikepdf.PdfError:
+        # A photograph: no text is in it.
+        return one.read_raw_bytes() + one.unparse()
 
 
 def _has_only_its_own_picture(letters):
