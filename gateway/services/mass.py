@@ -16,14 +16,13 @@ from gateway import log, rehearsal
 from gateway.errors import (
     DigitalPostAccessDenied,
     GatewayError,
-    GaveUp,
     Poison,
     RemoteError,
 )
 from gateway.model.shipment import Attempt, Outcome, Sendable
 from gateway.model.submission import Blob
 from gateway.ports import Answer, AttemptEnd, Claim, Clock, Ledger, MassDestination, Offer
-from gateway.services.ship import PAUSE, offering
+from gateway.services.ship import PAUSE, later, offering
 from gateway.services.work import POISON_AFTER, next_wait, refusal_of
 
 _Claims = list[Claim[Sendable]]
@@ -173,13 +172,7 @@ class Mass:
         return all_of_them(its_own)
 
     def _later(self, claim: Claim[Sendable], error: GatewayError, outcome: Outcome = "temporary") -> AttemptEnd:
-        shipment = claim.item.shipment
-        left = shipment.expires_at - self._clock.now()
-        if left <= timedelta():
-            hours = round((shipment.expires_at - shipment.created_at).total_seconds() / 3600)
-            gone = GaveUp(hours=hours, last=error.code)
-            return AttemptEnd(outcome="permanent", code=gone.code, refusal=refusal_of(gone))
-        return AttemptEnd(outcome=outcome, code=error.code, retry_in=min(next_wait(claim.tries, self._waits), left))
+        return later(claim, error, now=self._clock.now(), waits=self._waits, outcome=outcome)
 
     def _end(self, ends: Sequence[tuple[Claim[Sendable], Attempt, AttemptEnd]]) -> None:
         if not ends:

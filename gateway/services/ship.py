@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway import log, rehearsal
 from gateway.errors import (
@@ -180,23 +180,8 @@ class Ship:
         rehearsal.at("ship.taken")
         return AttemptEnd(outcome="taken", receipts=taken.receipts)
 
-    def _later(
-        self,
-        claim: Claim[Sendable],
-        error: GatewayError,
-        outcome: Outcome = "temporary",
-    ) -> AttemptEnd:
-        """Offer again after a wait, unless the shipment's time is up; then a person is asked."""
-        shipment = claim.item.shipment
-        left = shipment.expires_at - self._clock.now()
-        if left <= timedelta():
-            hours = round((shipment.expires_at - shipment.created_at).total_seconds() / 3600)
-            return _permanent(GaveUp(hours=hours, last=error.code))
-        # The last try is at the end of its time, not up to an hour before.
-        wait = min(next_wait(claim.tries, self._waits), left)
-        if isinstance(error, DigitalPostUnavailable) and error.retry_after_seconds is not None:
-            wait = max(wait, timedelta(seconds=error.retry_after_seconds))
-        return AttemptEnd(outcome=outcome, code=error.code, retry_in=wait)
+    def _later(self, claim: Claim[Sendable], error: GatewayError, outcome: Outcome = "temporary") -> AttemptEnd:
+        return later(claim, error, now=self._clock.now(), waits=self._waits, outcome=outcome)
 
     def _end(self, claim: Claim[Sendable], attempt: Attempt, end: AttemptEnd) -> None:
         shipment = claim.item.shipment
@@ -233,6 +218,22 @@ class Ship:
     def _still_paused(self) -> list[str]:
         now = self._monotonic()
         return [name for name, until in self._paused.items() if until > now]
+
+
+def later(
+    claim: Claim[Sendable], error: GatewayError, *, now: datetime, waits: Sequence[timedelta], outcome: Outcome = "temporary"
+) -> AttemptEnd:
+    """Offer again after a wait, unless the shipment's time is up; then a person is asked."""
+    shipment = claim.item.shipment
+    left = shipment.expires_at - now
+    if left <= timedelta():
+        hours = round((shipment.expires_at - shipment.created_at).total_seconds() / 3600)
+        return _permanent(GaveUp(hours=hours, last=error.code))
+    # The last try is at the end of its time, not up to an hour before.
+    wait = min(next_wait(claim.tries, waits), left)
+    if isinstance(error, DigitalPostUnavailable) and error.retry_after_seconds is not None:
+        wait = max(wait, timedelta(seconds=error.retry_after_seconds))
+    return AttemptEnd(outcome=outcome, code=error.code, retry_in=wait)
 
 
 def _permanent(error: GatewayError) -> AttemptEnd:
