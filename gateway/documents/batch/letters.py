@@ -8,7 +8,6 @@ from pathlib import Path
 
 from gateway.documents.batch.listed import Listed, judge_list, read_list
 from gateway.documents.batch.manner import SplitManner
-from gateway.documents.batch.split import split_file
 from gateway.documents.files import judge_size
 from gateway.documents.reading import Reading, ReadRules
 from gateway.errors import (
@@ -59,6 +58,9 @@ def read_batch(
         TooLarge: a letter of it is over the channel's limit.
         LockedPdf, DamagedPdf, TooManyPages, SignedPdf: as ``split_file``.
     """
+    # Only in the process that divides a file: three PDF libraries take as long to load as a gateway to start.
+    from gateway.documents.batch.split import split_file
+
     manner = rules.flows[draft.flow].split
     main, *others = draft.documents
     if manner is None or main.media_type != "application/pdf":
