@@ -180,7 +180,7 @@ def test_log_and_why_have_the_documented_shapes(demo, completed):
     assert set(found) == base | details
     (letter,) = found["letters"]
     assert set(letter) == {
-        "id", "recipient", "copy", "uuid", "send", "archive", "unhandled", "rule", "reach", "case", "flow",
+        "id", "recipient", "copy", "batch_pages", "batch_why", "uuid", "send", "archive", "unhandled", "rule", "reach", "case", "flow",
         "refusal", "code", "next_attempt", "attempts", "receipts", "shipments",
     }  # fmt: skip
     assert (letter["recipient"], letter["send"], letter["archive"]) == ("010101-xxxx", "completed", "archived")

@@ -182,8 +182,11 @@ def until(demo, submission, reached):
     until_time = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until_time:
         found = demo.gateway("batch", "show", submission, "--json")
-        if found.returncode == 0 and reached(shown := json.loads(found.stdout)):
-            return shown
+        if found.returncode == 0:
+            shown = json.loads(found.stdout)
+            if reached(shown):
+                return shown
+            assert shown["stopped"] == 0, demo.gateway("log", "show", submission).stdout[-2000:]
         time.sleep(0.5)
     raise AssertionError(found.stdout[-2000:])
 

@@ -50,11 +50,12 @@ class Part:
             before_age: columns whose order comes before that of age.
 
         Rows under which a process died come alone and last. Otherwise one that kills the process would
-        take everything that was claimed beside it along, three times, and all would be held as poison.
+        take everything that was claimed beside it along, three times, and all would be held as poison. The one that
+        died least often comes first: a machine that keeps losing power must not wear out the same row.
         """
         order = (*before_age, "due_at")
         healthy = self._claim_where(tx, table, limit, order, table.c.crashes == 0, *also)
-        return healthy or self._claim_where(tx, table, 1, order, table.c.crashes > 0, *also)
+        return healthy or self._claim_where(tx, table, 1, ("crashes", *order), table.c.crashes > 0, *also)
 
     def _claim_where(
         self, tx: Tx, table: Table, limit: int, order: tuple[str, ...], *also: ColumnElement[bool]

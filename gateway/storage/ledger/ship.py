@@ -51,7 +51,7 @@ class Shipping(Part):
             order = ("lane", "due_at")
             # A kill takes a whole container along: the first time says nothing about any one letter.
             rows = self._claim_where(tx, t.shipments, limit, order, columns.crashes < _LIVES, *mine)
-            rows = rows or self._claim_where(tx, t.shipments, 1, order, columns.crashes >= _LIVES, *mine)
+            rows = rows or self._claim_where(tx, t.shipments, 1, ("crashes", *order), columns.crashes >= _LIVES, *mine)
             return self._sendables(tx, rows, "send")
 
     def _sendables(self, tx: Tx, rows: Sequence[Row], kind: ShipmentKind) -> list[Claim[Sendable]]:
