@@ -437,8 +437,8 @@ class Ledger(Protocol):
         """Due shipments that go alone, not to the *paused* destinations."""
 
     def claim_mass(self, limit: int, *, paused: Sequence[str] = ()) -> list[Claim[Sendable]]:
-        """Due sendings that go together with others, all to one destination. Those that a process died with
-        twice come alone.
+        """Due sendings that go together with others, all to one destination. Those that were in a
+        container with which a process died come fewer at a time, and alone after the second death.
         """
 
     def rendered(self, claim: Claim[Sendable], blob: Blob) -> bool:

@@ -26,8 +26,8 @@ from gateway.storage.ledger.settle import (
 from gateway.storage.news import tell
 from gateway.storage.values import Row
 
-_LIVES = 2
-"""Deaths of the process with a mass sending after which it goes alone."""
+_SMALLER = 10
+"""How much smaller a container is whose letters were in one with which the process died."""
 
 
 class Shipping(Part):
@@ -49,9 +49,11 @@ class Shipping(Part):
         with self._database.write() as tx:
             mine = (columns.kind == "send", columns.mass.is_(True), columns.destination.not_in(paused))
             order = ("lane", "due_at")
-            # A kill takes a whole container along: the first time says nothing about any one letter.
-            rows = self._claim_where(tx, t.shipments, limit, order, columns.crashes < _LIVES, *mine)
-            rows = rows or self._claim_where(tx, t.shipments, 1, ("crashes", *order), columns.crashes >= _LIVES, *mine)
+            # A death takes a whole container along and says little of any one letter: those that were there go
+            # in smaller ones, until the letter that kills is alone and the others are not worn out with it.
+            rows = self._claim_where(tx, t.shipments, limit, order, columns.crashes == 0, *mine)
+            rows = rows or self._claim_where(tx, t.shipments, max(1, limit // _SMALLER), order, columns.crashes == 1, *mine)
+            rows = rows or self._claim_where(tx, t.shipments, 1, ("crashes", *order), columns.crashes > 1, *mine)
             return self._sendables(tx, rows, "send")
 
     def _sendables(self, tx: Tx, rows: Sequence[Row], kind: ShipmentKind) -> list[Claim[Sendable]]:
