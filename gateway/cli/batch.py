@@ -16,6 +16,7 @@ from gateway.errors import BatchTurnedDown, FolderNotUsable
 from gateway.model.batch import Place
 from gateway.model.identity import Recipient
 from gateway.model.submission import Blob
+from gateway.notices.written import count
 from gateway.services.work import refusal_of
 
 SCHEMA = "gateway.batch/1"
@@ -196,12 +197,8 @@ def _tell(home: Home, verb: str, changed: list[str], *, as_json: bool) -> None:
 
 def _progress(found: dict[str, Any]) -> str:
     """``812 af 3.000 afsluttet``."""
-    stopped = f", {_danish(found['stopped'])} stopped" if found["stopped"] else ""
-    return f"{_danish(found['completed'])} af {_danish(found['letters'])} afsluttet{stopped}"
-
-
-def _danish(number: int) -> str:
-    return f"{number:,}".replace(",", ".")
+    stopped = f", {count(found['stopped'])} stopped" if found["stopped"] else ""
+    return f"{count(found['completed'])} af {count(found['letters'])} afsluttet{stopped}"
 
 
 def _row(piece: dict[str, Any]) -> list[str]:

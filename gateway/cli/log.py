@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.context import Home, as_json, pass_home, show_json, table
 from gateway.model.shipment import Status
+from gateway.notices.written import count
 
 SCHEMA = "gateway.log/1"
 MANY = 20
@@ -63,7 +64,7 @@ def _progress(done: int, letters: int) -> str:
     """``1/1``; of many letters ``812 af 3.000``."""
     if letters < MANY:
         return f"{done}/{letters}"
-    return f"{done:,} af {letters:,}".replace(",", ".")
+    return f"{count(done)} af {count(letters)}"
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The text of a document, for rules that ask for it. The home of pypdfium2; runs in a limited worker."""
+"""The text of a document, for rules that ask for it. Runs in a limited worker, as ``gateway.documents.pdf`` does."""
 
 from __future__ import annotations
 

@@ -9,6 +9,11 @@ from gateway.model.identity import Recipient
 from gateway.model.submission import Blob
 
 
+def shown_pages(first: int, pages: int) -> str:
+    """``7`` or ``7-9``, as a person counts them; *first* counts from 0."""
+    return str(first + 1) if pages == 1 else f"{first + 1}-{first + pages}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A rectangle on the page as shown: millimetres from its top left corner."""
@@ -63,8 +68,8 @@ class Piece:
 
     @property
     def shown_pages(self) -> str:
-        """``7`` or ``7-9``, as a person counts pages."""
-        return str(self.first + 1) if self.pages == 1 else f"{self.first + 1}-{self.first + self.pages}"
+        """As ``shown_pages``."""
+        return shown_pages(self.first, self.pages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

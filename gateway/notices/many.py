@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.model.notice import LetterLine, Notice
 from gateway.model.shipment import Status
-from gateway.notices.written import recipient
+from gateway.notices.written import count, recipient
 
 MANY = 20
 """Letters from which a notice counts them, and tells each in one line."""
@@ -47,7 +47,7 @@ def many_blocks(notice: Notice, whole: Sequence[Row], rows_of: Callable[[LetterL
         rows_of: all that is said of one letter.
     """
     counted = Counter(Status(letter.status) for letter in notice.letters)
-    numbers = [Row(status.danish, _thousands(count)) for status, count in counted.most_common()]
+    numbers = [Row(status.danish, count(number)) for status, number in counted.most_common()]
     odd = [
         Block(heading=_heading(notice, number, letter), rows=rows_of(letter))
         for number, letter in enumerate(notice.letters, 1)
@@ -57,7 +57,7 @@ def many_blocks(notice: Notice, whole: Sequence[Row], rows_of: Callable[[LetterL
         Row(_heading(notice, number, letter), ", ".join(filter(None, _in_short(letter)))) for number, letter in enumerate(notice.letters, 1)
     )
     return (
-        Block(heading="Forsendelsen", rows=(Row("Breve", _thousands(len(notice.letters))), *numbers, *whole)),
+        Block(heading="Forsendelsen", rows=(Row("Breve", count(len(notice.letters))), *numbers, *whole)),
         *odd[:MANY],
         Block(heading="Alle breve", rows=lines),
     )
@@ -70,8 +70,3 @@ def _heading(notice: Notice, number: int, letter: LetterLine) -> str:
 def _in_short(letter: LetterLine) -> tuple[str, ...]:
     copy = " (kopi)" if letter.copy else ""
     return f"{recipient(letter.recipient)}{copy}", Status(letter.status).danish, _WHY.get(letter.why, "")
-
-
-def _thousands(number: int) -> str:
-    """As Danes write it: 3.000."""
-    return f"{number:,}".replace(",", ".")

@@ -26,6 +26,11 @@ def moment(at: datetime) -> str:
     return at.astimezone(COPENHAGEN).strftime("%d.%m.%Y kl. %H.%M")
 
 
+def count(number: int) -> str:
+    """``3.000``, as Danes write it."""
+    return f"{number:,}".replace(",", ".")
+
+
 def recipient(masked: str) -> str:
     """``CPR 010101-xxxx``, ``CVR 12345674`` or ``CVR 12345674, P-nummer 1023456789``."""
     if _MASKED_CPR.fullmatch(masked):

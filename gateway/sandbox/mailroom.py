@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4, uuid5
 
 from gateway.sandbox.containers import Containers
@@ -119,24 +119,26 @@ class Mailroom:
                 "memo.message.uuid.mismatch", "memo-message-uuid is not the UUID in the message"
             )
         with self._lock:
-            first = self._digests.get(uuid)
-            if first is None:
-                return Outcome(
-                    kind="taken", receipt=self._take(incoming, uuid, sha256, size_bytes, verdict)
-                )
-            if first != sha256:
-                self._violations.append(
-                    {
-                        "at": _stamp(self._now()),
-                        "uuid": uuid,
-                        "first_sha256": first,
-                        "sha256": sha256,
-                    }
-                )
+            known = self._known(uuid, sha256, size_bytes)
+            if known == "other":
                 return Outcome(kind="violation", receipt={})
-            self._log_accepted(uuid, sha256, size_bytes, repeat=True)
-            kind = "taken" if self._dials.values()[DUPLICATE] == "receipt" else "repeated"
-            return Outcome(kind=kind, receipt=self._technical_receipt(uuid))
+            if known == "same":
+                kind = "taken" if self._dials.values()[DUPLICATE] == "receipt" else "repeated"
+                return Outcome(kind=kind, receipt=self._technical_receipt(uuid))
+            return Outcome(kind="taken", receipt=self._take(incoming, uuid, sha256, size_bytes, verdict))
+
+    def _known(
+        self, uuid: str, sha256: str, size_bytes: int, *, container: str | None = None
+    ) -> Literal["new", "same", "other"]:
+        """Whether a message of that UUID came before, with these bytes or others; written down if it did."""
+        first = self._digests.get(uuid)
+        if first is None:
+            return "new"
+        if first != sha256:
+            self._violations.append({"at": _stamp(self._now()), "uuid": uuid, "first_sha256": first, "sha256": sha256})
+            return "other"
+        self._log_accepted(uuid, sha256, size_bytes, repeat=True, container=container)
+        return "same"
 
     def offer_packed(self, incoming: Path, *, uuid: str, sha256: str, size_bytes: int, container: str) -> None:
         """Judge a message that came in a container: whatever is wrong with it, its business receipt says."""
@@ -146,20 +148,20 @@ class Mailroom:
         verdict = self._judge(incoming)
         inside = "" if verdict.malformed else verdict.header.get("messageUUID").strip().lower()
         with self._lock:
-            first = self._digests.get(uuid)
-            if first is not None and first != sha256:
-                self._violations.append({"at": _stamp(self._now()), "uuid": uuid, "first_sha256": first, "sha256": sha256})
-            elif first is not None:
-                self._log_accepted(uuid, sha256, size_bytes, repeat=True, container=container)
-            elif verdict.malformed or (inside and inside != uuid):
-                code = verdict.malformed.code if verdict.malformed else "memo.message.uuid.mismatch"
-                self._log_accepted(uuid, sha256, size_bytes, repeat=False, container=container)
-                self._digests[uuid] = sha256
-                refused = {"message_id": None, "error_code": code, "error_message": "the message cannot be read", "status": "INVALID"}
-                self._add_receipt(uuid5(UUID(uuid), "business receipt"), uuid, refused, _stamp(self._now()))
-            else:
-                self._take(incoming, uuid, sha256, size_bytes, verdict, container=container)
+            if self._known(uuid, sha256, size_bytes, container=container) == "new":
+                if verdict.malformed or (inside and inside != uuid):
+                    code = verdict.malformed.code if verdict.malformed else "memo.message.uuid.mismatch"
+                    self._refuse_packed(uuid, sha256, size_bytes, code, container)
+                else:
+                    self._take(incoming, uuid, sha256, size_bytes, verdict, container=container)
             self._packed.add((container, uuid))
+
+    def _refuse_packed(self, uuid: str, sha256: str, size_bytes: int, code: str, container: str) -> None:
+        """Receipt first: a kill in between makes it again, under the same id."""
+        refused = {"message_id": None, "error_code": code, "error_message": "the message cannot be read", "status": "INVALID"}
+        self._add_receipt(uuid5(UUID(uuid), "business receipt"), uuid, refused, _stamp(self._now()))
+        self._log_accepted(uuid, sha256, size_bytes, repeat=False, container=container)
+        self._digests[uuid] = sha256
 
     def accepted(self) -> list[dict[str, Any]]:
         return self._accepted.read()

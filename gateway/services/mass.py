@@ -22,7 +22,7 @@ from gateway.errors import (
 from gateway.model.shipment import Attempt, Outcome, Sendable
 from gateway.model.submission import Blob
 from gateway.ports import Answer, AttemptEnd, Claim, Clock, Ledger, MassDestination, Offer
-from gateway.services.ship import PAUSE, later, offering
+from gateway.services.ship import PAUSE, Pauses, later, offering
 from gateway.services.work import POISON_AFTER, next_wait, refusal_of
 
 _Claims = list[Claim[Sendable]]
@@ -56,7 +56,7 @@ class Mass:
         self._slack = (lease - longest_call).total_seconds()
         self._most = most
         self._monotonic = monotonic
-        self._paused: dict[str, float] = {}
+        self._pauses = Pauses(ledger, monotonic)
         self._resting = False
 
     def rest(self) -> None:
@@ -68,8 +68,7 @@ class Mass:
         if self._resting:
             return 0
         claimed_at = self._monotonic()
-        now = [name for name, until in self._paused.items() if until > claimed_at]
-        claims = self._ledger.claim_mass(self._most, paused=now)
+        claims = self._ledger.claim_mass(self._most, paused=self._pauses.now())
         if not claims:
             return 0
         poisoned = [claim for claim in claims if claim.crashes >= POISON_AFTER]
@@ -140,36 +139,31 @@ class Mass:
     def _call(
         self, destination: MassDestination, container: Blob, begun: Sequence[tuple[Claim[Sendable], Attempt]]
     ) -> list[tuple[Claim[Sendable], Attempt, AttemptEnd]]:
-        def all_of_them(end: Callable[[Claim[Sendable]], AttemptEnd]) -> list[tuple[Claim[Sendable], Attempt, AttemptEnd]]:
-            return [(claim, attempt, end(claim)) for claim, attempt in begun]
-
         try:
             taken = destination.send_all(container, [claim.item for claim, _ in begun])
-        except DigitalPostAccessDenied as error:
-            code = error.code
-            self._pause(destination.name, error)
-            return all_of_them(lambda _: AttemptEnd(outcome="temporary", code=code, retry_in=PAUSE))
-        except RemoteError as error:
-            if not error.temporary:
-                # They did not take the container; that says nothing of any one letter, which goes alone.
-                code = error.code
-                return all_of_them(lambda _: AttemptEnd(outcome="temporary", code=code, retry_in=timedelta(), alone=True))
-            known: GatewayError = error
-            return all_of_them(lambda claim: self._later(claim, known))
-        except GatewayError as error:
-            ours = error
-            return all_of_them(lambda claim: self._later(claim, ours))
         except Exception as error:  # noqa: BLE001 - the runner's line: an unknown fault is temporary
-            log.bug(where=self.name, error=error)
-            return all_of_them(lambda claim: self._later(claim, GatewayError(), outcome="unknown"))
+            if isinstance(error, DigitalPostAccessDenied):
+                self._pauses.begin(destination.name, error)
+            elif not isinstance(error, GatewayError):
+                log.bug(where=self.name, error=error)
+            return [(claim, attempt, self._not_taken(claim, error)) for claim, attempt in begun]
         rehearsal.at("mass.taken")
-        receipts = {receipt.key.lower(): receipt for receipt in taken.receipts}
+        receipts = {receipt.key.lower(): (receipt,) for receipt in taken.receipts}
+        return [
+            (claim, attempt, AttemptEnd(outcome="taken", receipts=receipts.get(claim.item.shipment.key.lower(), ())))
+            for claim, attempt in begun
+        ]
 
-        def its_own(claim: Claim[Sendable]) -> AttemptEnd:
-            receipt = receipts.get(claim.item.shipment.key.lower())
-            return AttemptEnd(outcome="taken", receipts=(receipt,) if receipt is not None else ())
-
-        return all_of_them(its_own)
+    def _not_taken(self, claim: Claim[Sendable], error: Exception) -> AttemptEnd:
+        """What *error*, which is about the whole container, means for one letter of it."""
+        if isinstance(error, DigitalPostAccessDenied):
+            return AttemptEnd(outcome="temporary", code=error.code, retry_in=PAUSE)
+        if isinstance(error, RemoteError) and not error.temporary:
+            # They did not take the container; that says nothing of any one letter, which goes alone.
+            return AttemptEnd(outcome="temporary", code=error.code, retry_in=timedelta(), alone=True)
+        if isinstance(error, GatewayError):
+            return self._later(claim, error)
+        return self._later(claim, GatewayError(), outcome="unknown")
 
     def _later(self, claim: Claim[Sendable], error: GatewayError, outcome: Outcome = "temporary") -> AttemptEnd:
         return later(claim, error, now=self._clock.now(), waits=self._waits, outcome=outcome)
@@ -187,11 +181,6 @@ class Mass:
                     log.postponed(item=claim.item.id, code=end.code or "", wait_seconds=end.retry_in.total_seconds())
                 else:
                     log.failed(item=claim.item.id, code=end.code or "")
-
-    def _pause(self, destination: str, error: GatewayError) -> None:
-        self._paused[destination] = self._monotonic() + PAUSE.total_seconds()
-        self._ledger.more_time(destination, PAUSE)
-        log.paused(destination=destination, code=error.code, wait_seconds=PAUSE.total_seconds())
 
 
 def _again() -> AttemptEnd:

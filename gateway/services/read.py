@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
 from gateway.errors import BatchSeenBefore
-from gateway.model.batch import Settled
+from gateway.model.batch import NOTHING_SETTLED, Settled
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
 from gateway.services.work import kept_alive, refusal_of, together
@@ -66,7 +66,8 @@ class Read:
     def _read(self, claim: Claim[Submission]) -> ReadEnd:
         submission = claim.item
         with self._scratch() as folder, kept_alive(self._ledger, claim, self._renew_every):
-            settled = self._ledger.settled(submission.id)
+            # Whatever persons settled, they settled after a first reading.
+            settled = self._ledger.settled(submission.id) if claim.fence > 1 else NOTHING_SETTLED
             reading = self._reader.read(self._raw_file(submission, folder), submission, folder, settled)
             reading = self._unless_sent_before(reading, submission, settled)
             if reading.refusal is None:

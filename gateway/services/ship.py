@@ -71,8 +71,7 @@ class Ship:
         self._in_flight = in_flight
         self._asks_again = asks_again
         self._monotonic = monotonic
-        self._paused: dict[str, float] = {}
-        self._pausing = threading.Lock()
+        self._pauses = Pauses(ledger, monotonic)
         self._places = threading.Semaphore(in_flight)
         # Some more threads than calls: while one calls, another makes its bytes or writes its answer.
         self._threads = ThreadPoolExecutor(AHEAD * in_flight, thread_name_prefix=self.name)
@@ -117,7 +116,7 @@ class Ship:
         if room < self._in_flight or (self._careful and self._running):
             return 0
         claimed_at = self._monotonic()
-        claims = self._ledger.claim_shipments(self._kind, room, paused=self._still_paused())
+        claims = self._ledger.claim_shipments(self._kind, room, paused=self._pauses.now())
         self._more = len(claims) == room
         self._careful = any(claim.crashes for claim in claims)
         if self._careful and self._running:
@@ -165,7 +164,7 @@ class Ship:
         try:
             taken = destination.send(claim.item)
         except DigitalPostAccessDenied as error:
-            self._pause(destination.name, error)
+            self._pauses.begin(destination.name, error)
             return AttemptEnd(outcome="temporary", code=error.code, retry_in=PAUSE)
         except RemoteError as error:
             if error.temporary:
@@ -204,20 +203,28 @@ class Ship:
         else:
             log.failed(item=shipment.id, code=end.code or "")
 
-    def _pause(self, destination: str, error: GatewayError) -> None:
-        """Once for all calls under way; the letters' time stands still meanwhile."""
-        with self._pausing:
-            if destination in self._still_paused():
-                return
-            self._paused[destination] = self._monotonic() + PAUSE.total_seconds()
-        self._ledger.more_time(destination, PAUSE)
-        log.paused(
-            destination=destination, code=error.code, wait_seconds=PAUSE.total_seconds()
-        )
 
-    def _still_paused(self) -> list[str]:
+class Pauses:
+    """Destinations that said "no access": nothing is offered to them for a while. Shared by threads."""
+
+    def __init__(self, ledger: Ledger, monotonic: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._monotonic = monotonic
+        self._until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, destination: str, error: GatewayError) -> None:
+        """Once for all calls under way; the letters' time stands still meanwhile."""
+        with self._lock:
+            if destination in self.now():
+                return
+            self._until[destination] = self._monotonic() + PAUSE.total_seconds()
+        self._ledger.more_time(destination, PAUSE)
+        log.paused(destination=destination, code=error.code, wait_seconds=PAUSE.total_seconds())
+
+    def now(self) -> list[str]:
         now = self._monotonic()
-        return [name for name, until in self._paused.items() if until > now]
+        return [name for name, until in self._until.items() if until > now]
 
 
 def later(

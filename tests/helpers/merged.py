@@ -11,11 +11,12 @@ import struct
 import subprocess
 import warnings
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 OWN_CVR = "29189374"
+FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+"""One that is embedded in part."""
 _CPR_WEIGHTS = (4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
 _CVR_WEIGHTS = (2, 7, 6, 5, 4, 3, 2, 1)
 _NAMES = ("Søren Ågård", "Bodil Kjærgaard", "Ærø Nissen", "Åse Østergaard", "Jens Holm", "Mette Lund", "Ida Friis", "Poul Bæk")
@@ -279,4 +280,8 @@ def by_ghostscript(source: Path, path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=300)
 
 
-Maker = Callable[[Merged, Path], None]
+def by_ghostscript_of_reportlab(of: Merged, path: Path) -> None:
+    source = path.with_suffix(".before.pdf")
+    by_reportlab(of, source)
+    by_ghostscript(source, path)
+    source.unlink()

@@ -9,10 +9,11 @@ import pypdf
 import pypdfium2
 import pytest
 from merged import (
+    FONT,
     OWN_CVR,
     Truth,
     by_fpdf,
-    by_ghostscript,
+    by_ghostscript_of_reportlab,
     by_libreoffice,
     by_reportlab,
     by_typst,
@@ -26,14 +27,7 @@ from gateway.documents.pdf.cut import PlainFile
 from gateway.model.batch import Settled
 
 MANNER = SplitManner(own_numbers=frozenset({OWN_CVR}))
-FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
-
-def by_ghostscript_of_reportlab(of, path):
-    source = path.with_suffix(".before.pdf")
-    by_reportlab(of, source)
-    by_ghostscript(source, path)
-    source.unlink()
 
 
 PROGRAMS = {

@@ -3,9 +3,10 @@
 import pypdfium2
 import pytest
 from merged import (
+    FONT,
     OWN_CVR,
     by_fpdf,
-    by_ghostscript,
+    by_ghostscript_of_reportlab,
     by_libreoffice,
     by_reportlab,
     by_typst,
@@ -20,13 +21,7 @@ from gateway.model.batch import Settled
 from gateway.model.identity import Cpr
 
 MANNER = SplitManner(own_numbers=frozenset({OWN_CVR}), remove_numbers=True)
-FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
-
-def by_ghostscript_of_reportlab(of, path):
-    source = path.with_suffix(".before.pdf")
-    by_reportlab(of, source)
-    by_ghostscript(source, path)
 
 
 @pytest.mark.parametrize(

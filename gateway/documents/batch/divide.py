@@ -135,11 +135,9 @@ class _Dividing:
     def _why(self, number: PlacedNumber | None) -> str:
         if number is None:
             return ""
-        return "marker" if self._manner.mode == "marker" else "place-given" if self._batch_place_given else "place"
-
-    @property
-    def _batch_place_given(self) -> bool:
-        return self._manner.place is not None
+        if self._manner.mode == "marker":
+            return "marker"
+        return "place" if self._manner.place is None else "place-given"
 
     def _begins(self, at: int, number: PlacedNumber | None, before: _Letter) -> bool:
         mode = self._manner.mode
@@ -229,10 +227,10 @@ def _marked_number(page: SeenPage, flags: set[str]) -> PlacedNumber | None:
         flags.add("invalid-number")
         return None
     digits = hit[1].replace("-", "")
-    kind = "cpr" if len(digits) == 10 else "cvr"
+    is_cpr = len(digits) == 10
     return PlacedNumber(
-        kind="cpr" if kind == "cpr" else "cvr", digits=digits, x=0, y=0, label="own",
-        check=not probably_mistyped(digits) if kind == "cpr" else True, possible=True, weak=False, hidden=False,
+        kind="cpr" if is_cpr else "cvr", digits=digits, x=0, y=0, label="own",
+        check=not (is_cpr and probably_mistyped(digits)), possible=True, weak=False, hidden=False,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,16 +77,10 @@ def see_pages(file: Path, *, marker: re.Pattern[str] | None = None) -> Iterator[
     Raises:
         DamagedPdf: PDFium does not open it.
     """
-    pdfium.FPDF_InitLibrary()
-    document = pdfium.FPDF_LoadDocument(os.fsencode(file) + b"\0", None)
-    if not document:
-        raise DamagedPdf()
-    try:
+    with _opened(file) as document:
         reader = _Reader(document, marker)
         for number in range(pdfium.FPDF_GetPageCount(document)):
             yield reader.page(number)
-    finally:
-        pdfium.FPDF_CloseDocument(document)
 
 
 class _Reader:
@@ -102,27 +97,13 @@ class _Reader:
         self._colour = [ctypes.c_uint() for _ in range(4)]
 
     def page(self, number: int) -> SeenPage:
-        page = pdfium.FPDF_LoadPage(self._document, number)
-        if not page:
-            return SeenPage(numbers=(), characters=-1)
-        text_page = pdfium.FPDFText_LoadPage(page)
-        try:
-            return self._read(page, text_page)
-        finally:
-            pdfium.FPDFText_ClosePage(text_page)
-            pdfium.FPDF_ClosePage(page)
+        with _page(self._document, number) as found:
+            return SeenPage(numbers=(), characters=-1) if found is None else self._read(*found)
 
     def digits(self, number: int) -> str:
         """All digits of a page, without what stands between them."""
-        page = pdfium.FPDF_LoadPage(self._document, number)
-        if not page:
-            return ""
-        text_page = pdfium.FPDFText_LoadPage(page)
-        try:
-            return re.sub(r"\D", "", self._text(text_page)[0])
-        finally:
-            pdfium.FPDFText_ClosePage(text_page)
-            pdfium.FPDF_ClosePage(page)
+        with _page(self._document, number) as found:
+            return "" if found is None else re.sub(r"\D", "", self._text(found[1])[0])
 
     def _read(self, page: Any, text_page: Any) -> SeenPage:
         text, characters = self._text(text_page)
@@ -211,12 +192,33 @@ def numbers_left(file: Path, numbers: Mapping[int, str]) -> set[int]:
 
     Raises DamagedPdf: as ``see_pages``.
     """
+    with _opened(file) as document:
+        reader = _Reader(document, None)
+        return {page for page, digits in numbers.items() if digits in reader.digits(page)}
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
     pdfium.FPDF_InitLibrary()
     document = pdfium.FPDF_LoadDocument(os.fsencode(file) + b"\0", None)
     if not document:
         raise DamagedPdf()
     try:
-        reader = _Reader(document, None)
-        return {page for page, digits in numbers.items() if digits in reader.digits(page)}
+        yield document
     finally:
         pdfium.FPDF_CloseDocument(document)
+
+
+@contextmanager
+def _page(document: Any, number: int) -> Iterator[tuple[Any, Any] | None]:
+    """A page and its text; None if it cannot be read."""
+    page = pdfium.FPDF_LoadPage(document, number)
+    if not page:
+        yield None
+        return
+    text_page = pdfium.FPDFText_LoadPage(page)
+    try:
+        yield page, text_page
+    finally:
+        pdfium.FPDFText_ClosePage(text_page)
+        pdfium.FPDF_ClosePage(page)

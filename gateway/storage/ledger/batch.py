@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from gateway.errors import NotAllowedNow, NotFound
-from gateway.model.batch import Batch, Cut, Piece, Place, Settled
+from gateway.model.batch import Batch, Cut, Piece, Place, Settled, shown_pages
 from gateway.model.identity import Recipient, recipient_from
 from gateway.model.notice import Refusal
 from gateway.model.shipment import Status
@@ -47,8 +47,8 @@ class Batching(Part):
     ) -> None:
         """See ``ports.Ledger.settle_batch``."""
         with self._database.write() as tx:
-            batch, submission = _held(tx, submission_id)
-            known: dict[str, Any] = dict(batch["settled"])
+            held = _held(tx, submission_id)
+            known: dict[str, Any] = dict(held["settled"])
             if approved and known.get("by") == [actor]:
                 raise NotAllowedNow(what="You settled this batch yourself; another person must approve it.")
             if not approved:
@@ -62,7 +62,7 @@ class Batching(Part):
             known["accepted"] = accepted or known.get("accepted", False)
             known["approved"] = approved or known.get("approved", False)
             tx.run(update(t.batches).where(t.batches.c.submission_id == submission_id).values(settled=known))
-            again = {"lease_until": None, **due_again(tx, "received", submission)}
+            again = {"lease_until": None, **due_again(tx, "received", held)}
             tx.run(update(t.submissions).where(t.submissions.c.id == submission_id).values(**again))
             note(tx, submission_id, submission_id, "approve" if approved else "settle", actor=actor)
             tell_again(tx, [submission_id])
@@ -149,7 +149,7 @@ def pieces_of(connection: Connection, submission_ids: Sequence[str]) -> dict[str
     rows = connection.execute(wanted, {"ids": list(submission_ids)}).mappings()
     return {
         row["submission_id"]: {
-            first + 1: ShownPiece(str(first + 1) if pages == 1 else f"{first + 1}-{first + pages}", why)
+            first + 1: ShownPiece(shown_pages(first, pages), why)
             for first, pages, _, why, *_ in row["pieces"]
         }
         for row in rows
@@ -196,15 +196,15 @@ def _cut_row(cut: Cut) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _held(tx: Tx, submission_id: str) -> tuple[Row, Row]:
-    """The batch and its submission, which is held."""
+def _held(tx: Tx, submission_id: str) -> Row:
+    """The batch, with what is needed of its submission, which is held."""
     lock_submissions(tx, [submission_id])
     row = tx.run(_BATCHES.where(t.batches.c.submission_id == submission_id)).mappings().one_or_none()
     if row is None:
         raise NotFound(what=submission_id)
     if row["state"] != "held":
         raise NotAllowedNow(what="The batch does not wait for anybody.")
-    return row, row
+    return row
 
 
 def _who(who: Recipient | None) -> dict[str, str | None] | None:
