@@ -319,7 +319,11 @@ class Ledger(Protocol):
         """
 
     # read
-    def claim_unread(self, limit: int) -> list[Claim[Submission]]: ...
+    def claim_unread(self, limit: int, *, merged: bool = False) -> list[Claim[Submission]]:
+        """*merged*: those that were set apart, and only those."""
+
+    def set_apart(self, claims: Sequence[Claim[Submission]]) -> None:
+        """As ``put_back``; from now on they wait in the lane of merged files, where one may take minutes."""
 
     def read_done(
         self,

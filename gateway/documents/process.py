@@ -30,7 +30,7 @@ from gateway.documents.sidecar.look import Look, look
 from gateway.documents.sidecar.package import merged_file, read_merged_package, read_package
 from gateway.documents.sidecar.read import Control
 from gateway.documents.sidecar.understand import Manner
-from gateway.errors import OurError, ReaderLimit, SubmitterError
+from gateway.errors import GatewayError, OurError, ReaderLimit, SubmitterError
 from gateway.model.batch import NOTHING_SETTLED, Settled
 from gateway.model.submission import Blob, Envelope, Submission
 
@@ -82,6 +82,23 @@ class ReaderProcess:
         self._closed = False
         self._running: set[ProcessFuture[Any]] = set()
         self._pool = self._new_pool()
+
+    def is_merged(self, submission: Submission) -> bool:
+        """Whether it is read as a merged file, by its addresses or its package; False if that cannot be told."""
+        rules = self._rules()
+        if submission.envelope.channel not in ("sftp", "folder"):
+            return _may_be_merged(submission.envelope, rules)
+        try:
+            return merged_file(self._package(submission), rules) is not None
+        except GatewayError:
+            return False
+
+    def _package(self, submission: Submission) -> bytes:
+        if submission.raw is not None:
+            return submission.raw
+        if self._find is None or submission.blob is None:
+            raise OurError()
+        return self._find(submission.blob).read_bytes()
 
     def read(
         self, raw: Path, submission: Submission, scratch: Path, settled: Settled = NOTHING_SETTLED

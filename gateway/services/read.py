@@ -20,13 +20,18 @@ from gateway.services.work import kept_alive, refusal_of, together
 class Reader(Protocol):
     """Parsing under limits, in a process of its own."""
 
+    def is_merged(self, submission: Submission) -> bool:
+        """Whether it is read as a merged file, which may take minutes."""
+
     def read(self, raw: Path, submission: Submission, scratch: Path, settled: Settled) -> Reading: ...
 
 
 class Read:
-    """Claims unread submissions, parses them, writes their letters."""
+    """Claims unread submissions, parses them, writes their letters.
 
-    name = "read"
+    There are two, each with a reader of its own: one for what takes a moment, which sets merged files
+    apart, and one for those. A mail never waits behind three thousand letters.
+    """
 
     def __init__(
         self,
@@ -38,9 +43,11 @@ class Read:
         waits: Sequence[timedelta],
         renew_every: timedelta = timedelta(seconds=15),
         batch: int = 32,
+        merged: bool = False,
     ) -> None:
         """
         Args:
+            merged: this is the one for merged files, which come one at a time.
             renew_every: how often a claim is renewed while its submission is read; shorter than a lease.
         """
         self._ledger = ledger
@@ -49,13 +56,17 @@ class Read:
         self._scratch = scratch
         self._waits = waits
         self._renew_every = renew_every
-        self._batch = batch
+        self.name = "read-merged" if merged else "read"
+        self._batch = 1 if merged else batch
+        self._merged = merged
 
     def work(self) -> int:
         """Read what is due; how many submissions there were."""
-        claims = self._ledger.claim_unread(self._batch)
-        return together(
-            claims,
+        claims = self._ledger.claim_unread(self._batch, merged=self._merged)
+        apart = [] if self._merged else [claim for claim in claims if self._reader.is_merged(claim.item)]
+        self._ledger.set_apart(apart)
+        return len(apart) + together(
+            [claim for claim in claims if claim not in apart],
             self._read,
             self._write,
             ledger=self._ledger,

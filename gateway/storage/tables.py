@@ -96,6 +96,8 @@ submissions = Table(
     Column("title", Words),
     Column("notes", Json),
     Column("silent", Boolean, nullable=False, server_default=text("false")),
+    # Read in the lane of merged files.
+    Column("merged", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("reference_key", "recipients_digest"),
     _partial("ix_submissions_due", "due_at", only="due_at IS NOT NULL"),
     _partial("ix_submissions_held", "id", only=HELD.text),

@@ -146,6 +146,8 @@ class Gateway:
         await self._files.stop()
         for ship in self._ships:
             ship.rest()
+        # Nobody waits minutes for an end: what it was reading is read after the next start.
+        self._merged_reader.close()
         self._runner.stop()
         for close in reversed(self._closing):
             close()
@@ -222,15 +224,8 @@ class Gateway:
     def _verbs(
         self, settings: Settings, client: NgdpClient, digital_post: DigitalPost
     ) -> list[Verb]:
-        reader = self._reader = ReaderProcess(
-            lambda: read_rules(settings, self._flows()),
-            time=settings.read.time,
-            memory=int(settings.read.memory),
-            processes=settings.read.processes,
-            batch_time=settings.read.batch_time,
-            find=self._vault.path,
-        )
-        self._closing.append(reader.close)
+        reader = self._reader = self._new_reader(settings, settings.read.processes)
+        merged = self._merged_reader = self._new_reader(settings, 1)
         waits = settings.retry.first
         archive = BuiltinArchive(
             self._ledger, self._vault, default_case=settings.archive.default_case
@@ -251,12 +246,25 @@ class Gateway:
             ),
             self._answer,
             Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits, renew_every=settings.lease / 4),
+            Read(self._ledger, self._vault, merged, self._vault.scratch, waits=waits, renew_every=settings.lease / 4, merged=True),
             self._new_route(settings, directory, reader, sends, archives),
             self._new_mass(settings, digital_post),
             self._ship("send", settings, sends, settings.digital_post.in_flight),
             self._ship("archive", settings, archives, ARCHIVE_AT_ONCE),
             self._notify(settings),
         ]
+
+    def _new_reader(self, settings: Settings, processes: int) -> ReaderProcess:
+        reader = ReaderProcess(
+            lambda: read_rules(settings, self._flows()),
+            time=settings.read.time,
+            memory=int(settings.read.memory),
+            processes=processes,
+            batch_time=settings.read.batch_time,
+            find=self._vault.path,
+        )
+        self._closing.append(reader.close)
+        return reader
 
     def _new_route(
         self, settings: Settings, directory: Directory, reader: ReaderProcess, sends: Collection[str], archives: Collection[str]

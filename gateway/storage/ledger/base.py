@@ -102,6 +102,9 @@ class Part:
 
     def put_back(self, claims: Sequence[Claim[Any]]) -> None:
         """See ``ports.Ledger.put_back``. The fence stays spent, and counts as no try."""
+        self._give_back(claims)
+
+    def _give_back(self, claims: Sequence[Claim[Any]], **also: object) -> None:
         with self._database.write() as tx:
             for table, alike in groupby(claims, key=lambda claim: queue_of(claim)[0]):
                 mine = list(alike)
@@ -115,6 +118,7 @@ class Part:
                                 "lease_until": None,
                                 "crashes": claim.crashes,
                                 "spent": claim.fence - claim.tries + 1,
+                                **also,
                             },
                         )
                         for claim, row in zip(mine, rows, strict=True)

@@ -25,11 +25,15 @@ from gateway.storage.values import digest_of
 class Reading(Part):
     """The part of the ledger that the service *read* calls."""
 
-    def claim_unread(self, limit: int) -> list[Claim[Submission]]:
+    def claim_unread(self, limit: int, *, merged: bool = False) -> list[Claim[Submission]]:
         """Due submissions, with the bytes that ride in the ledger."""
         with self._database.write() as tx:
-            rows = self._claim(tx, t.submissions, limit)
+            rows = self._claim(tx, t.submissions, limit, t.submissions.c.merged.is_(merged))
         return [made(row, values.submission(row)) for row in rows]
+
+    def set_apart(self, claims: Sequence[Claim[Submission]]) -> None:
+        """See ``ports.Ledger.set_apart``."""
+        self._give_back(claims, merged=True)
 
     def read_done(
         self,

@@ -79,7 +79,11 @@ class FakeReader(Dial):
         super().__init__(*errors)
         self.reading: Reading | None = None
         self.read_bytes: list[bytes] = []
+        self.merged: set[str] = set()
         self.meanwhile: Callable[[], object] = lambda: None
+
+    def is_merged(self, submission: Submission) -> bool:
+        return submission.id in self.merged
 
     def read(self, raw: Path, submission: Submission, scratch: Path, settled: object = None) -> Reading:
         content = raw.read_bytes()

@@ -72,6 +72,20 @@ def test_reading_that_lasts_longer_than_a_lease_keeps_its_claim(road):
     assert len(road.show(submission)["letters"]) == 1
 
 
+def test_a_merged_file_is_set_apart_uncounted_for_the_lane_that_takes_nothing_else(road):
+    merged, single = road.accept(), road.accept()
+    road.reader.merged.add(merged)
+    assert road.read() == 2
+    assert [len(road.show(one)["letters"]) for one in (merged, single)] == [0, 1]
+    assert road.ledger.claim_unread(5) == []
+    (claim,) = road.ledger.claim_unread(5, merged=True)
+    assert (claim.item.id, claim.crashes, claim.tries) == (merged, 0, 1)
+    road.ledger.put_back([claim])
+    lane = Read(road.ledger, road.vault, road.reader, road.vault.scratch, waits=WAITS, merged=True)
+    assert (lane.work(), lane.work()) == (1, 0)
+    assert len(road.show(merged)["letters"]) == 1
+
+
 def test_a_full_disk_is_waited_for_with_growing_waits(road):
     road.reader.errors = [DiskFull(), DiskFull()]
     submission = road.accept()
