@@ -435,8 +435,8 @@ class NothingToSplit(SubmitterError):
 class BadRecipientList(SubmitterError):
     code = "GW-253"
     title = "Modtagerlisten passer ikke"
-    sentence = "Modtagerlisten kan ikke bruges til samlefilen: {what}."
-    remedy = "Ret listen, og send den igen sammen med samlefilen."
+    sentence = "Modtagerlisten kan ikke bruges: {what}."
+    remedy = "Ret listen, og send den igen sammen med brevet eller samlefilen."
 
 
 class NoRecipientList(SubmitterError):
@@ -444,6 +444,20 @@ class NoRecipientList(SubmitterError):
     title = "Modtagerliste mangler"
     sentence = "Forløbet deler samlefiler efter en liste, men mailen har ikke netop én CSV-fil."
     remedy = "Vedhæft samlefilen som PDF og listen som CSV, og send dem igen."
+
+
+class ManyWithoutList(SubmitterError):
+    code = "GW-255"
+    title = "Modtagerliste mangler"
+    sentence = "Mailen går til masseforsendelse, men har ikke netop én liste med navnet masseforsendelse.txt eller masseforsendelse.csv."
+    remedy = "Vedhæft listen med ét CPR- eller CVR-nummer på hver linje, og send mailen igen."
+
+
+class ManyCountDiffers(SubmitterError):
+    code = "GW-256"
+    title = "Antallet passer ikke"
+    sentence = "Adressen siger {told} modtagere, men der er {count}."
+    remedy = "Kontrollér, at det er den rigtige liste eller samlefil, ret antallet i adressen, og send mailen igen."
 
 
 class NoRecipient(SubmitterError):

@@ -1,4 +1,4 @@
-"""What an address means: ``CPR@``, ``CVR@``, ``CVR-pPNR@``, ``send@``, each with ``+flow``.
+"""What an address means: ``CPR@``, ``CVR@``, ``CVR-pPNR@``, ``send@``, ``masseforsendelse-COUNT@``, each with ``+flow``.
 
 One reading for the SMTP dialogue and for the reader, so that an address that was answered 250 is
 never a surprise later. Journeys, section 4.1, has the conventions.
@@ -23,6 +23,7 @@ _LONGEST = 254
 # server read another recipient than the next one does, so they mean nobody here.
 _LOCAL = re.compile(r"([0-9A-Za-z._-]+)(?:\+([0-9A-Za-z._-]+))?", re.ASCII)
 _CVR_AND_P = re.compile(r"([0-9]{8})-[pP]([0-9]*)", re.ASCII)
+_MANY = re.compile(r"masseforsendelse-([1-9][0-9]{0,5})", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9][0-9-]*", re.ASCII)
 
 
@@ -31,7 +32,9 @@ class Address:
     """An address of ours, understood."""
 
     recipient: Recipient | None
-    """None: a ``send@`` address, whose recipient stands elsewhere in the mail."""
+    """None: a ``send@`` or ``masseforsendelse-COUNT@`` address, whose recipients stand elsewhere in the mail."""
+    count: int | None = None
+    """How many recipients a ``masseforsendelse-COUNT@`` address promises: a guard against the wrong list."""
     flow: str = DEFAULT_FLOW
     flow_named: bool = False
     """Whether the address said ``+flow``; if not, another address of the mail may name it."""
@@ -62,12 +65,14 @@ def parse_address(
     if parts is None:
         raise UnknownAddress()
     name, wanted = parts.groups()
-    recipient = None if name.lower() == "send" else _recipient(name, allow_test=allow_test)
+    many = _MANY.fullmatch(name)
+    recipient = None if many or name.lower() == "send" else _recipient(name, allow_test=allow_test)
     flow = _flow(wanted, flows)
-    shown = "send" if recipient is None else recipient.masked()
+    shown = name.lower() if recipient is None else recipient.masked()
     plus = f"+{flow}" if wanted else ""
     return Address(
         recipient=recipient,
+        count=int(many[1]) if many else None,
         flow=flow,
         flow_named=wanted is not None,
         masked=f"{shown}{plus}@{a_label(domain)}",

@@ -11,17 +11,32 @@ from pathlib import Path
 
 from gateway.documents.addressing import Address
 from gateway.documents.batch.letters import Draft, read_batch
+from gateway.documents.batch.listed import read_numbers
 from gateway.documents.cpr_text import mask_cpr
 from gateway.documents.files import documents_of
 from gateway.documents.head import Head, bare_cr, read_head, refuse_automatic, sender
 from gateway.documents.mime import Pieces, take_apart
 from gateway.documents.reading import ReadFlow, Reading, ReadRules
-from gateway.documents.recipients import Target, batch_address, flow_of, read_recipients
+from gateway.documents.recipients import (
+    Target,
+    batch_address,
+    flow_of,
+    many_address,
+    read_recipients,
+)
 from gateway.documents.subject import Subject, plain_subject, read_subject, title_of
-from gateway.errors import DamagedMail, NotALetter, SubmitterError
+from gateway.errors import (
+    DamagedMail,
+    ManyCountDiffers,
+    ManyWithoutList,
+    NotALetter,
+    SubmitterError,
+)
 from gateway.model.batch import NOTHING_SETTLED, Settled
 from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
 from gateway.model.submission import Envelope
+
+_LISTS = ("masseforsendelse.txt", "masseforsendelse.csv")
 
 
 def read_mail(
@@ -60,6 +75,9 @@ def _read(
     merged = batch_address(envelope, rules)
     if merged is not None:
         return _read_merged(head, pieces, merged, envelope, rules, scratch, submission_id=submission_id, settled=settled)
+    many = many_address(envelope, rules)
+    if many is not None:
+        return _read_many(head, pieces, many, envelope, rules, scratch, submission_id=submission_id)
     recipients = read_recipients(head, envelope, rules)
     targets = recipients.targets
     subject = read_subject(
@@ -90,10 +108,11 @@ def _read_merged(
     settled: Settled,
 ) -> Reading:
     """A mail whose main document is a merged file."""
-    subject = read_subject(_subject(head), rules, received_on=envelope.received_at.date(), copies=False)
     flow = flow_of(rules, address.flow)
+    by_list = flow.split is not None and flow.split.mode == "list"
+    subject = read_subject(_subject(head), rules, received_on=envelope.received_at.date(), copies=by_list)
     recipients: bytes | None = None
-    if flow.split is not None and flow.split.mode == "list":
+    if by_list:
         lists = [part for part in pieces.files if part.name.lower().endswith(".csv")]
         recipients = lists[0].content() if len(lists) == 1 else None
         pieces = replace(pieces, files=tuple(part for part in pieces.files if part not in lists))
@@ -108,7 +127,41 @@ def _read_merged(
     )
     notes = (*subject.notes, *pieces.notes, *files.notes)
     file = scratch / files.documents[0].digest
-    return read_batch(draft, file, rules, settled, scratch, notes=notes, recipients=recipients)
+    reading = read_batch(draft, file, rules, settled, scratch, notes=notes, recipients=recipients)
+    found = len(reading.batch.pieces) if reading.batch is not None else 0
+    if address.count is not None and address.count != found:
+        raise ManyCountDiffers(told=address.count, count=found)
+    return reading
+
+
+def _read_many(
+    head: Head, pieces: Pieces, address: Address, envelope: Envelope, rules: ReadRules, scratch: Path, *, submission_id: str
+) -> Reading:
+    """A mail with one letter for everybody on the list that came with it."""
+    lists = [part for part in pieces.files if part.name.lower() in _LISTS]
+    if len(lists) != 1:
+        raise ManyWithoutList()
+    subject = read_subject(_subject(head), rules, received_on=envelope.received_at.date(), copies=False)
+    recipients = read_numbers(lists[0].content(), allow_test=rules.allow_test_numbers)
+    if len(recipients) != address.count:
+        raise ManyCountDiffers(told=address.count, count=len(recipients))
+    pieces = replace(pieces, files=tuple(part for part in pieces.files if part not in lists))
+    flow = flow_of(rules, address.flow)
+    files = documents_of(pieces, rules, scratch, body_is_letter=flow.body_is_letter)
+    letters = tuple(
+        Letter(
+            submission_id=submission_id,
+            index=index,
+            recipient=recipient,
+            title=subject.title,
+            documents=files.documents,
+            options=_options(subject, flow),
+            flow=address.flow,
+            address=address.masked,
+        )
+        for index, recipient in enumerate(recipients, start=1)
+    )
+    return Reading(title=subject.title, letters=letters, notes=(*subject.notes, *pieces.notes, *files.notes))
 
 
 def _letter(

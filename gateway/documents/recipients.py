@@ -89,6 +89,21 @@ def batch_address(envelope: Envelope, rules: ReadRules) -> Address | None:
     return found
 
 
+def many_address(envelope: Envelope, rules: ReadRules) -> Address | None:
+    """The address ``masseforsendelse-COUNT@``, if the mail is to such a one.
+
+    Raises:
+        RecipientsDisagree: another address names a recipient, another flow or another count.
+        UnknownAddress, UnknownFlow, InvalidCpr, ReplacementCpr, InvalidCvr, InvalidPNumber: as ``read_recipients``.
+    """
+    addresses = _ours(envelope.recipients, rules)
+    found = next((one for one in addresses if one.count is not None), None)
+    if found is not None and any(one != found for one in addresses):
+        named = [one.recipient for one in addresses if one.recipient is not None]
+        raise RecipientsDisagree(candidates=_masked(named) or "to adresser")
+    return found
+
+
 def flow_of(rules: ReadRules, name: str) -> ReadFlow:
     """The flow called *name*; ``default`` exists even where nothing describes it."""
     return rules.flows.get(name, ReadFlow())

@@ -291,14 +291,15 @@ def test_a_letter_that_waits_is_still_the_same_bytes_after_an_upgrade(tmp_path):
 # ── a list beside the file ──────────────────────────────────────────────────
 
 
-def listed(content, folder, text, settled=NOTHING_SETTLED):
+def listed(content, folder, text, settled=NOTHING_SETTLED, beside=()):
     rules = ReadRules(
         domains=("dp.example.dk",), flows={"flet": ReadFlow(split=SplitManner(mode="list"))}, allow_test_numbers=True, loop_id="x"
     )
     file = folder / "merged.pdf"
     write(content, file)
     document = Document(name="breve.pdf", media_type="application/pdf", digest="0" * 64, size_bytes=1, role="main")
-    draft = Draft(submission_id="F-2026-AAAA-BBBB", title="Brev", documents=(document,), options=Options(), flow="flet")
+    others = [Document(name=name, media_type="application/pdf", digest="1" * 64, size_bytes=1, role="attachment") for name in beside]
+    draft = Draft(submission_id="F-2026-AAAA-BBBB", title="Brev", documents=(document, *others), options=Options(), flow="flet")
     return read_batch(draft, file, rules, settled, folder, recipients=text)
 
 
@@ -323,9 +324,37 @@ def test_a_list_may_name_production_units_and_lose_a_first_zero(tmp_path):
     assert [(one.recipient.reveal(), one.recipient.p_number) for one in found.letters] == [("29189374", "1003256415"), (young, None)]
 
 
+def test_a_list_names_who_gets_a_copy(tmp_path):
+    found = listed(UNLABELLED, tmp_path, f"side;cpr;kopi\n1;{A};{C} 29189374\n3;{B};\n".encode())
+    assert [(one.recipient.reveal(), one.copy, one.title, one.index) for one in found.letters] == [
+        (A, False, "Brev", 1), (C, True, "Kopi: Brev", 100_001), ("29189374", True, "Kopi: Brev", 200_001), (B, False, "Brev", 3),
+    ]  # fmt: skip
+    assert [one.main.digest for one in found.letters[:3]] == [found.batch.cuts[0].digest] * 3
+
+
+def test_a_list_names_attachments_that_only_one_gets_and_all_get_the_others(tmp_path):
+    text = f"side;cpr;kopi;bilag\n1;{A};{C};A.pdf | åben.pdf\n3;{B};;\n".encode()
+    found = listed(UNLABELLED, tmp_path, text, beside=["a.pdf", "\u0061\u030aben.pdf", "alle.pdf"])
+    assert [[one.name for one in letter.attachments] for letter in found.letters] == [
+        ["alle.pdf", "a.pdf", "a\u030aben.pdf"], ["alle.pdf", "a.pdf", "a\u030aben.pdf"], ["alle.pdf"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(f"side;cpr;bilag\n1;{A};andet.pdf\n", "linje 2 nævner et bilag"), (f"side;cpr;bilag\n1;{A};a.pdf\n", "samme navn")],
+)
+def test_an_attachment_that_did_not_come_or_is_not_told_apart_sends_nothing(tmp_path, text, said):
+    with pytest.raises(BadRecipientList, match="GW-253") as told:
+        listed(UNLABELLED, tmp_path, text.encode(), beside=["a.pdf", "A.PDF"])
+    assert said in told.value.text()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (f"side;cpr;kopi\n1;{A};{A}\n", "kopimodtager"), (f"side;cpr;kopi\n1;{A};{B} {B}\n", "kopimodtager"),
+        (f"side;cpr;kopi\n1;{A};hemmelig\n", "linje 2"),
         ("side;cpr\n", "tom"), ("navn;cpr\nx;y\n", "kolonnerne"), (f"side;cpr\n1;{A}\n2;hemmelig\n", "linje 3"), (f"side;cpr\n2;{A}\n", "side 1"),
         (f"side;cpr\n1;{A}\n1;{B}\n", "samme side"), (f"side;cpr\n1;{A}\n9;{B}\n", "6 sider"), (f"side;sider;cpr\n1;2;{A}\n4;3;{B}\n", "siger 2 sider"),
         (f"side;cpr;cvr\n1;{A};29189374\n", "netop én"), (f"side;cpr\nx;{A}\n", "intet tal"), ('side;cpr\n1;"x\n', "CSV"),

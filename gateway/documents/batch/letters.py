@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.documents.batch.listed import Listed, judge_list, read_list
+from gateway.documents.batch.listed import Listed, judge_list, plain_name, read_list
 from gateway.documents.batch.manner import SplitManner
 from gateway.documents.files import judge_size
 from gateway.documents.reading import Reading, ReadRules
 from gateway.errors import (
+    BadRecipientList,
     BatchAwaitsApproval,
     BatchUncertain,
     GatewayError,
@@ -18,8 +19,10 @@ from gateway.errors import (
     NothingToSplit,
 )
 from gateway.model.batch import Batch, Cut, Piece, Settled
-from gateway.model.letter import Document, Letter, Options
+from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
 
+_COPIES_FROM = 100_000
+"""Added to a letter's number for each of its copies; above any page."""
 _PAGES_NAMED = 20
 """Letters whose pages a refusal names; beyond them stands »m.fl.«."""
 
@@ -74,11 +77,17 @@ def read_batch(
     batch, told = split_file(file, manner, settled, scratch, allow_test=rules.allow_test_numbers)
     judge_list(listed, batch.pieces)
     hold = _hold(batch, manner, settled)
-    certain = _certain(batch)
     whole = hold is None or (manner.partly and isinstance(hold, BatchUncertain))
-    for _, cut in certain:
-        judge_size([cut.size_bytes, *(one.size_bytes for one in others)], rules)
-    letters = tuple(_letter(draft, main, tuple(others), piece, cut) for piece, cut in certain) if whole else ()
+    lines = {one.page - 1: one for one in listed}
+    beside = _attachments(listed, others)
+    letters = tuple(
+        letter
+        for piece, cut in _certain(batch)
+        for letter in _letters(draft, main, beside(lines.get(piece.first)), piece, cut, lines.get(piece.first))
+    )
+    for letter in letters:
+        judge_size([one.size_bytes for one in letter.documents], rules)
+    letters = letters if whole else ()
     return Reading(title=draft.title, letters=letters, notes=(*notes, *told), batch=batch, hold=hold)
 
 
@@ -103,10 +112,31 @@ def _hold(batch: Batch, manner: SplitManner, settled: Settled) -> GatewayError |
     return None
 
 
-def _letter(draft: Draft, main: Document, others: tuple[Document, ...], piece: Piece, cut: Cut) -> Letter:
+def _attachments(
+    listed: Sequence[Listed], others: Sequence[Document]
+) -> Callable[[Listed | None], tuple[Document, ...]]:
+    """What a line's letter carries besides its pages: what the line names, and what no line names.
+
+    Raises BadRecipientList: a line names what did not come, or two that came have one name.
+    """
+    by_name = {plain_name(one.name): one for one in others}
+    named = {name for one in listed for name in one.attachments}
+    for one in listed:
+        if not by_name.keys() >= set(one.attachments):
+            raise BadRecipientList(what=f"linje {one.line} nævner et bilag, som ikke er vedhæftet")
+    if named and len(by_name) < len(others):
+        raise BadRecipientList(what="to bilag har samme navn")
+    common = tuple(one for one in others if plain_name(one.name) not in named)
+    return lambda line: (*common, *(by_name[name] for name in (line.attachments if line else ())))
+
+
+def _letters(
+    draft: Draft, main: Document, others: tuple[Document, ...], piece: Piece, cut: Cut, line: Listed | None
+) -> Iterator[Letter]:
+    """The letter of *piece*, then its copies."""
     assert piece.recipient is not None
     own = replace(main, digest=cut.digest, size_bytes=cut.size_bytes, pages=cut.pages)
-    return Letter(
+    letter = Letter(
         submission_id=draft.submission_id,
         # By page, so that it stays the same letter when a person settles something about another.
         index=piece.first + 1,
@@ -117,3 +147,7 @@ def _letter(draft: Draft, main: Document, others: tuple[Document, ...], piece: P
         flow=draft.flow,
         address=draft.address,
     )
+    yield letter
+    for number, recipient in enumerate(line.copies if line else (), start=1):
+        title = f"{COPY_PREFIX}{draft.title}"
+        yield replace(letter, recipient=recipient, copy=True, title=title, index=number * _COPIES_FROM + letter.index)

@@ -1,8 +1,10 @@
-"""A list of recipients that came with a merged file: it says whose each page is, and overrides all that is read.
+"""Lists of recipients: of a merged file, where they say whose each page is and override all that is read, and of
+one letter to many.
 
 CSV as spreadsheets write it: semicolon, comma or tab; UTF-8 or windows-1252; a head line with ``side`` (where the letter
-begins, from 1), ``cpr`` or ``cvr`` (or ``modtager`` for either), and, if wanted, ``sider`` (pages of the letter) and
-``pnr`` (the company's production unit).
+begins, from 1), ``cpr`` or ``cvr`` (or ``modtager`` for either), and, if wanted, ``sider`` (pages of the letter),
+``pnr`` (the company's production unit), ``kopi`` (who gets a copy, several numbers with spaces between) and ``bilag``
+(names of attachments that only this recipient gets, with ``|`` between).
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.documents.addressing import parse_number
 from gateway.errors import BadRecipientList, SubmitterError
@@ -25,6 +28,8 @@ _HEADS = {
     "pages": ("sider", "antal_sider", "antal sider", "pages"),
     "number": ("modtager", "nummer", "cpr", "cvr", "cprnr", "cvrnr", "cpr-nr", "cvr-nr", "recipient"),
     "unit": ("pnr", "p-nr", "p_nummer", "p-nummer"),
+    "copies": ("kopi", "kopimodtager", "kopimodtagere"),
+    "attachments": ("bilag", "vedhæftet"),
 }
 
 
@@ -37,6 +42,9 @@ class Listed:
     pages: int | None
     recipient: Recipient
     line: int
+    copies: tuple[Recipient, ...] = ()
+    attachments: tuple[str, ...] = field(default=(), repr=False)
+    """Names as they are compared."""
 
 
 def read_list(content: bytes, *, allow_test: bool) -> tuple[Listed, ...]:
@@ -71,6 +79,34 @@ def judge_list(listed: Sequence[Listed], pieces: Sequence[Piece]) -> None:
             raise BadRecipientList(what=f"linje {one.line} siger {one.pages} sider, men der er {piece.pages} til næste brev")
 
 
+def read_numbers(content: bytes, *, allow_test: bool) -> tuple[Recipient, ...]:
+    """Everybody on a list for one letter to many, in its order.
+
+    Either one number on each line, or CSV with a head line as above, without ``side``.
+
+    Raises:
+        BadRecipientList: it is no such list, a line of it cannot be used, or a recipient stands twice; nothing
+            of it is quoted.
+    """
+    rows = _rows(content)
+    head = _named(rows[0])
+    begin = 1 if head["number"] else 0
+    columns = head if begin else {**head, "number": [0]}
+    lines: dict[Recipient, int] = {}
+    for number, row in enumerate(rows[begin:], begin + 1):
+        if not any(map(str.strip, row)):
+            continue
+        if not begin and len([cell for cell in row if cell.strip()]) > 1:
+            raise BadRecipientList(what=f"linje {number} har mere end ét nummer")
+        recipient = _recipient(row, columns, number, allow_test=allow_test)
+        if recipient in lines:
+            raise BadRecipientList(what=f"linje {number} har samme modtager som linje {lines[recipient]}")
+        lines[recipient] = number
+    if not lines or len(lines) > MOST:
+        raise BadRecipientList(what="listen er tom eller for lang")
+    return tuple(lines)
+
+
 def _rows(content: bytes) -> list[list[str]]:
     try:
         text = content.decode("utf-8-sig")
@@ -87,30 +123,66 @@ def _rows(content: bytes) -> list[list[str]]:
     return rows
 
 
-def _columns(head: Sequence[str]) -> Mapping[str, list[int]]:
+def _named(head: Sequence[str]) -> dict[str, list[int]]:
+    """Which columns are which, by the head line."""
     plain = [name.strip().lower().rstrip(".:") for name in head]
-    columns = {ours: [at for at, name in enumerate(plain) if name in theirs] for ours, theirs in _HEADS.items()}
+    return {ours: [at for at, name in enumerate(plain) if name in theirs] for ours, theirs in _HEADS.items()}
+
+
+def _columns(head: Sequence[str]) -> Mapping[str, list[int]]:
+    columns = _named(head)
     if len(columns["page"]) != 1 or not columns["number"]:
         raise BadRecipientList(what="første linje skal have kolonnerne »side« og »cpr« eller »cvr«")
     return columns
 
 
 def _line(row: Sequence[str], columns: Mapping[str, list[int]], number: int, *, allow_test: bool) -> Listed:
-    def cells(name: str) -> list[str]:
-        return [text for at in columns[name] if at < len(row) and (text := row[at].strip())]
+    page, pages = _count(_cells(row, columns, "page"), number, "side"), _cells(row, columns, "pages")
+    recipient = _recipient(row, columns, number, allow_test=allow_test)
+    named = [name for cell in _cells(row, columns, "attachments") for name in cell.split("|")]
+    return Listed(
+        page=page,
+        pages=_count(pages, number, "sider") if pages else None,
+        recipient=recipient,
+        line=number,
+        copies=_copies(_cells(row, columns, "copies"), recipient, number, allow_test=allow_test),
+        attachments=tuple(plain_name(name) for name in named if name.strip()),
+    )
 
-    page, pages = _count(cells("page"), number, "side"), cells("pages")
-    numbers, unit = cells("number"), cells("unit")
+
+def plain_name(name: str) -> str:
+    """A file name as it is compared."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()
+
+
+def _copies(cells: Sequence[str], recipient: Recipient, number: int, *, allow_test: bool) -> tuple[Recipient, ...]:
+    found: list[Recipient] = []
+    for text in " ".join(cells).split():
+        copy = _parsed(text, number, allow_test=allow_test)
+        if copy == recipient or copy in found:
+            raise BadRecipientList(what=f"linje {number} har samme kopimodtager to gange, eller modtageren selv")
+        found.append(copy)
+    return tuple(found)
+
+
+def _cells(row: Sequence[str], columns: Mapping[str, list[int]], name: str) -> list[str]:
+    return [text for at in columns[name] if at < len(row) and (text := row[at].strip())]
+
+
+def _recipient(row: Sequence[str], columns: Mapping[str, list[int]], number: int, *, allow_test: bool) -> Recipient:
+    numbers, unit = _cells(row, columns, "number"), _cells(row, columns, "unit")
     if len(numbers) != 1:
         raise BadRecipientList(what=f"linje {number} har ikke netop én modtager")
+    return _parsed(numbers[0].replace(" ", ""), number, unit=unit[0] if unit else None, allow_test=allow_test)
+
+
+def _parsed(digits: str, number: int, *, unit: str | None = None, allow_test: bool) -> Recipient:
     # Spreadsheets take the first zero of a number away.
-    digits = numbers[0].replace(" ", "")
     digits = f"0{digits}" if digits.isdigit() and len(digits) == 9 else digits
     try:
-        recipient = parse_number(f"{digits}-p{unit[0]}" if unit else digits, allow_test=allow_test)
+        return parse_number(f"{digits}-p{unit}" if unit else digits, allow_test=allow_test)
     except SubmitterError:
         raise BadRecipientList(what=f"linje {number} har intet gyldigt CPR- eller CVR-nummer") from None
-    return Listed(page, _count(pages, number, "sider") if pages else None, recipient, number)
 
 
 def _count(cells: Sequence[str], number: int, name: str) -> int:
