@@ -12,7 +12,11 @@ from gateway.services.guard import Guard
 from gateway.storage import tables as t
 
 SEND = {"id": "send", "name": "Alt sendes", "then": [{"send": "digital-post"}]}
-TODAY = local(datetime.now(UTC)).date()
+
+
+def today():
+    """Asked anew each time: a run may begin before midnight in Denmark and end after it."""
+    return local(datetime.now(UTC)).date()
 
 
 def past_days(ledger, rule: str, *counts: int) -> None:
@@ -20,7 +24,7 @@ def past_days(ledger, rule: str, *counts: int) -> None:
     with ledger._database.write() as tx:
         tx.insert(
             t.rule_days,
-            [{"rule": rule, "day": (TODAY - timedelta(days=n)).isoformat(), "matches": count} for n, count in enumerate(counts, 1)],
+            [{"rule": rule, "day": (today() - timedelta(days=n)).isoformat(), "matches": count} for n, count in enumerate(counts, 1)],
         )
 
 
@@ -45,8 +49,8 @@ def letters(road, count: int, guard: Guard) -> list[str]:
 
 def test_matches_are_counted_by_rule_and_danish_day(road, guard):
     letters(road, 3, guard)
-    assert road.ledger.rule_days(TODAY) == {"send": {TODAY: 3}}
-    assert road.ledger.rule_days(TODAY + timedelta(days=1)) == {}
+    assert road.ledger.rule_days(today()) == {"send": {today(): 3}}
+    assert road.ledger.rule_days(today() + timedelta(days=1)) == {}
 
 
 def test_a_rule_that_suddenly_matches_far_more_is_paused_and_what_it_would_send_is_held(road, guard, events):
@@ -89,7 +93,7 @@ def test_a_person_lets_the_rule_go_on_and_it_is_not_paused_again_that_day(road, 
     letters(road, 3, guard)
     assert len(road.ledger.resume_rule("send", "ole")) == 1
     assert road.ledger.pauses() == []
-    assert road.ledger.resumed_on(TODAY) == {"send"}
+    assert road.ledger.resumed_on(today()) == {"send"}
     fresh = Guard(road.ledger, road.hours, factor=2, minimum=2, history=3)
     fresh.look()
     assert road.route(guard=fresh) == 1
@@ -111,5 +115,5 @@ def test_a_letter_that_a_person_releases_goes_although_the_rule_is_paused(road, 
 
 def test_old_days_are_not_looked_at(road):
     past_days(road.ledger, "send", *[1] * 40)
-    assert min(road.ledger.rule_days(TODAY - timedelta(days=30))["send"]) == TODAY - timedelta(days=30)
-    assert date.min < TODAY
+    assert min(road.ledger.rule_days(today() - timedelta(days=30))["send"]) == today() - timedelta(days=30)
+    assert date.min < today()
