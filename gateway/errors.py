@@ -624,6 +624,36 @@ class RulePaused(SubmitterError):
     remedy = "En medarbejder ser på det under Ubehandlet. Du skal ikke gøre noget."
 
 
+class NobodysPost(SubmitterError):
+    """Post to us: read by those who distribute, never by its sender."""
+
+    code = "GW-341"
+    title = "Mangler fordeling"
+    sentence = "Ingen regel siger, hvem posten er til."
+    remedy = "Fordel den under Indbakke, og overvej en regel til næste gang."
+
+
+class UnknownDepartment(SubmitterError):
+    code = "GW-342"
+    title = "Afdelingen findes ikke"
+    sentence = "Reglen »{rule}« sender posten til en afdeling, som ikke findes."
+    remedy = "Fordel posten under Indbakke, og ret reglen."
+
+
+class ForwardTooLarge(SubmitterError):
+    code = "GW-343"
+    title = "For stor til en mail"
+    sentence = "Dokumenterne fylder mere end {limit_mb} MB og kan ikke vedhæftes en mail."
+    remedy = "Send posten som link, eller giv afdelingen den på anden måde."
+
+
+class NoPages(SubmitterError):
+    code = "GW-344"
+    title = "Ingen sider til links"
+    sentence = "Afdelingen skal have et link, men der er ikke sat sider op til links."
+    remedy = "Sæt [links] op, eller giv afdelingen leveringsmåden vedhaeft, og prøv igen."
+
+
 class NoRuleMatched(SubmitterError):
     code = "GW-325"
     title = "Afventer"
@@ -749,6 +779,15 @@ class MailRelayUnavailable(RemoteError):
     code = "GW-411"
     title = "Mailserveren svarer ikke"
     sentence = "The mail relay did not take a mail ({reason})."
+
+
+class MailNotEncrypted(MailRelayUnavailable):
+    """Nothing was sent: a letter never travels in the clear."""
+
+    code = "GW-414"
+    title = "Kunne ikke sende krypteret"
+    sentence = "The mail server offers no TLS that we can trust ({reason}), so nothing was sent to it."
+    remedy = "Mend the server's TLS or certificate, then try again; or send the post as a link."
 
 
 class MailRelayRefused(RemoteError):

@@ -221,6 +221,38 @@ def notified(*, submission: str, notice: str, kind: str) -> None:
     _log.info("notified", submission=submission, notice=notice, kind=kind)
 
 
+def collected(*, message: str, mailbox: str, size_bytes: int, code: str | None) -> None:
+    """Post to us was fetched and written down; with *code* it could not be understood."""
+    _log.info("collected", message=message, mailbox=mailbox, size_bytes=size_bytes, code=code)
+
+
+def mailbox_silent(*, mailbox: str, hours: int) -> None:
+    """After 7 days without an answer Digital Post switches a recipient system off."""
+    _log.error("mailbox_silent", mailbox=mailbox, hours=hours)
+
+
+def distributed(*, message: str, rule: str, version: str, inbox: bool) -> None:
+    _log.info("distributed", message=message, rule=rule, version=version, inbox=inbox)
+
+
+def department_unknown(*, message: str, rule: str) -> None:
+    """A rule names a department that is not there, and no default is."""
+    _log.error("department_unknown", message=message, rule=rule)
+
+
+def forwarded(*, message: str, forward: str, sent_as: str) -> None:
+    _log.info("forwarded", message=message, forward=forward, sent_as=sent_as)
+
+
+def inbound_archived(*, message: str) -> None:
+    _log.info("inbound_archived", message=message)
+
+
+def bounced(*, message: str, code: str) -> None:
+    """A forwarded mail came back; its message lies in Indbakke again."""
+    _log.error("bounced", message=message, code=code)
+
+
 def swept(*, blobs: int, files: int) -> None:
     _log.info("swept", blobs=blobs, files=files)
 

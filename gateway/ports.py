@@ -29,6 +29,14 @@ from gateway.model.drop import (
     NewFile,
 )
 from gateway.model.identity import Recipient
+from gateway.model.inbound import (
+    DeliveryMode,
+    Forwardable,
+    ForwardKind,
+    InboundMessage,
+    InboundStatus,
+    NewPost,
+)
 from gateway.model.letter import Letter
 from gateway.model.notice import Notice, Refusal
 from gateway.model.rule_version import Activation, ActivationKind, PastDecision, Pause, RuleVersion
@@ -724,6 +732,139 @@ class AnswerWriter(Protocol):
         ...
 
 
+# ── post to us ──────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewForward:
+    """A forward about to be written; the ledger gives it its id, token and time."""
+
+    kind: ForwardKind
+    department: str = ""
+    address: str = field(default="", repr=False)
+    mode: DeliveryMode = "auto"
+    rule: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributeEnd:
+    """What was decided about a message to us."""
+
+    decision: Decision
+    facts: Facts = field(repr=False)
+    forwards: Sequence[NewForward]
+    """To departments and to the archive. No department: it goes to Indbakke."""
+    department: str = ""
+    """Whose it is now; empty: nobody's, it lies in Indbakke."""
+    inbox: Refusal | None = None
+    """Why it lies there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where an answer to a letter of ours belongs."""
+
+    letter: str
+    """Id of the letter it answers."""
+    address: str | None = field(repr=False)
+    """Of who handed that letter in; None: a system that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A message we have, whose mailbox was not told so yet."""
+
+    source_id: str
+    answer: Literal["completed", "invalid"]
+    code: str | None
+    """With ``invalid``: why."""
+
+
+class Inbound(Protocol):
+    """What we remember of post to us; rules as for ``Ledger``."""
+
+    # collect
+    def add_inbound(self, posts: Sequence[NewPost]) -> list[str | None]:
+        """Write all *posts* in one commit; their new ids, None for what was written before. Raises
+        LedgerUnavailable, DiskFull: nothing was written.
+        """
+
+    def known_inbound(self, mailbox: str, source_ids: Sequence[str]) -> dict[str, bool]:
+        """Those of *source_ids* that are written down, and whether they are confirmed."""
+
+    def unconfirmed_inbound(self, mailbox: str, limit: int) -> list[Unconfirmed]:
+        """The oldest first."""
+
+    def inbound_confirmed(self, mailbox: str, source_ids: Sequence[str]) -> None: ...
+
+    def mailbox_answered(self, name: str) -> None:
+        """The mailbox could be looked into just now."""
+
+    def silent_mailboxes(self, names: Sequence[str], after: timedelta, again: timedelta) -> list[tuple[str, timedelta]]:
+        """Those of *names* that did not answer for longer than *after*, with how long, each at most once in
+        *again*: noted as told.
+        """
+
+    def mailbox_state(self, name: str) -> dict[str, Any]:
+        """What ``keep_mailbox_state`` kept; empty at first."""
+
+    def keep_mailbox_state(self, name: str, state: dict[str, Any]) -> None: ...
+
+    # distribute
+    def claim_new_inbound(self, limit: int) -> list[Claim[InboundMessage]]: ...
+
+    def home_of(self, uuids: Sequence[str]) -> Home | None:
+        """Of the letter of ours that one of *uuids* names, the last of them first."""
+
+    def distributions_ended(self, ends: Sequence[tuple[Claim[InboundMessage], DistributeEnd]]) -> list[bool]:
+        """Write decision and forwards; the message is distributed, or lies in Indbakke."""
+
+    # forward
+    def claim_forwards(self, kind: ForwardKind, limit: int) -> list[Claim[Forwardable]]:
+        """Due forwards of *kind*."""
+
+    def forward_done(self, claim: Claim[Forwardable], *, sent_as: str | None = None) -> bool:
+        """The next hop, or the archive, has it."""
+
+    # what persons do
+    def list_inbound(
+        self, *, limit: int = 100, status: InboundStatus | None = None, department: str | None = None
+    ) -> list[dict[str, Any]]: ...
+
+    def show_inbound(self, item: str) -> dict[str, Any]:
+        """A message by its id, or that of a forward. Raises NotFound."""
+
+    def inbound_message(self, item: str) -> InboundMessage:
+        """As it was read. Raises NotFound, NotAllowedNow: it could not be understood."""
+
+    def inbound_decisions_of(self, item: str) -> list[PastDecision]:
+        """The oldest first. Raises NotFound."""
+
+    def assign_inbound(self, item: str, forwards: Sequence[NewForward], *, department: str, actor: str) -> None:
+        """Forward it to *department*, wherever it was. Raises NotFound, NotAllowedNow."""
+
+    def return_inbound(self, item: str, *, actor: str, reason: str) -> str:
+        """Back to Indbakke: the wrong department. Its id. Raises NotFound, NotAllowedNow."""
+
+    def inbound_done_by(self, item: str, *, actor: str) -> None:
+        """Behandlet. Raises NotFound, NotAllowedNow."""
+
+    def inbound_opened(self, item: str, *, actor: str) -> None:
+        """Somebody looked at it. Raises NotFound."""
+
+    def retry_forwards(self, item: str, *, actor: str, mode: DeliveryMode | None = None) -> int:
+        """What was held goes again; how many. Raises NotFound."""
+
+    def forward_by_token(self, token: str) -> Forwardable | None: ...
+
+    def forward_bounced(self, token: str, *, reason: str) -> str | None:
+        """A forward came back: its message lies in Indbakke again. Its id; None: nothing changed."""
+
+    def inbox_overview(self) -> tuple[int, datetime | None]:
+        """How many lie in Indbakke, and since when the oldest does."""
+
+
 class Cases(Protocol):
     """What the built-in archive remembers: cases (sager) and what lies in them."""
 
@@ -851,3 +992,22 @@ class Scratch(Protocol):
     """
 
     def __call__(self) -> AbstractContextManager[Path]: ...
+
+
+class Mailbox(Protocol):
+    """A place where post to us lies until we say that we have it."""
+
+    name: str
+    channel: Literal["digital-post", "imap"]
+
+    def waiting(self, limit: int) -> list[str]:
+        """Ids of messages that lie there, at most *limit*, the oldest first. Raises RemoteError."""
+
+    def fetch(self, source_id: str, into: BlobWriter) -> bool:
+        """Its bytes into *into*; False: it is gone. Raises RemoteError; *into* is not committed then."""
+
+    def confirm(self, unconfirmed: Unconfirmed) -> None:
+        """We have it. No error if it is gone already. Raises RemoteError."""
+
+    def remove(self, source_id: str) -> None:
+        """It is confirmed, and still listed. No error if it is gone already. Raises RemoteError."""

@@ -30,6 +30,10 @@ POINTS = {
     "ship.taken": "they took it, we have not written so",
     "mass.begun": "the intents of a container's letters are written, it is not sent yet",
     "mass.taken": "they took a container, we have not written so",
+    "collect.stored": "post to us is written down, its mailbox was not told",
+    "collect.confirmed": "its mailbox was told that we have it, we have not written so",
+    "distribute.decided": "it is decided whose post it is, not yet written",
+    "forward.taken": "the next hop took the mail to a department, we have not written so",
     "settle.stored": "the receipt is stored, not yet confirmed",
 }
 

@@ -151,6 +151,9 @@ def time_passes(ledger: SqlLedger) -> Callable[[timedelta], None]:
         tables.shipments: ("due_at", "lease_until", "not_before", "expires_at", "taken_at", "awaits_since"),
         tables.notices: ("due_at", "lease_until", "sent_at"),
         tables.source_leases: ("until",),
+        tables.inbound: ("due_at", "lease_until", "received_at"),
+        tables.forwards: ("due_at", "lease_until"),
+        tables.mailboxes: ("since", "polled_at", "alarmed_at"),
     }
 
     def pass_by(duration: timedelta) -> None:

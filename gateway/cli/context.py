@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from gateway.config import Settings, load_settings
-from gateway.ports import Drops, Ledger, Vault
+from gateway.ports import Drops, Inbound, Ledger, Vault
 from gateway.storage.store import SqlLedger
 from gateway.wiring.state import open_ledger, open_vault
 
@@ -35,6 +35,10 @@ class Home:
 
     def drops(self) -> Drops:
         """The ledger's memory of drops; opened as ``ledger``."""
+        return self._ledger
+
+    def inbound(self) -> Inbound:
+        """The ledger's memory of post to us; opened as ``ledger``."""
         return self._ledger
 
     def vault(self) -> Vault:

@@ -29,6 +29,7 @@ from gateway.errors import ConfigError
 from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write_account
 from gateway.ingress.sftp.keys import ensure_host_keys, host_keys, make_client_key
 from gateway.ingress.smtp.users import add_user
+from gateway.rules.bundle import builtin
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
 from gateway.wiring.state import migrate_ledger
@@ -43,6 +44,27 @@ PORTS = {"smtp": 2525, "sftp": 2222, "sandbox": 8443, "sink": 2526}
 ACCOUNT = "demo"
 FOLDER = "demo-mappe"
 """Tried first; a port that is taken is replaced by any free one."""
+
+CVR = "12345674"
+DEPARTMENTS = {"oekonomi": "oekonomi@eksempelby-gym.dk", "kontor": "kontor@eksempelby-gym.dk"}
+INBOUND_RULES = """\
+# Who gets post to the school. What no rule decides lies in Indbakke: gateway inbound list --status inbox
+
+[departments.oekonomi]
+name = "Økonomi"
+addresses = ["oekonomi@eksempelby-gym.dk"]
+
+[departments.kontor]
+name = "Kontoret"
+addresses = ["kontor@eksempelby-gym.dk"]
+
+[[rule]]
+id = "tax-or-production-unit"
+name = "Skat og post til skolens P-nummer går til økonomi"
+direction = "inbound"
+when = { any = [ { field = "subject", contains = "skat" }, { field = "p_number", exists = true } ] }
+then = [ { forward = "oekonomi" } ]
+"""
 
 CONFIG = """\
 # Made by the demo. Yours to change; the ports are written again if they are taken at a start.
@@ -90,6 +112,20 @@ port = {sink}  # demo
 tls = "starttls"
 ca = "{ca}"
 sender = "digitalpost@{domain}"
+
+# Post to us. Who gets it is said in regler/modtaget.toml; the rest lies in Indbakke.
+[inbound]
+every = "2 s"
+own_domains = ["eksempelby-gym.dk"]
+distributors = ["postfordeling@eksempelby-gym.dk"]
+
+[[inbound.systems]]
+name = "virk"
+system_id = "{system}"
+token_file = "secrets/digital-post.token"
+
+[rules]
+path = "regler"
 
 # Merged PDFs: mail one to send+flet@{domain}, and each number in it gets its own pages.
 [flows.flet]
@@ -223,6 +259,10 @@ def _prepare(home: Path, world: World, *, smtp_port: int, sftp_port: int) -> str
         add_user(home / "users.toml", USER, password_file.read_text(), addresses=("*",), notices="all")
     _prepare_sftp(home, sftp_port)
     (home / "mappe").mkdir(exist_ok=True)
+    if not (home / "regler").exists():
+        (home / "regler").mkdir()
+        (home / "regler" / "breve.toml").write_text(next(iter(builtin().files.values())), encoding="utf-8")
+        (home / "regler" / "modtaget.toml").write_text(INBOUND_RULES, encoding="utf-8")
     _write_config(home, world, smtp_port=smtp_port, sftp_port=sftp_port)
     return password_file.read_text()
 
@@ -282,6 +322,7 @@ def _endpoints(home: Path, world: World, ports: dict[str, int], password: str) -
         },
         "folder": {"path": str(home / "mappe")},
         "sandbox": world.sandbox.endpoints(),
+        "inbound": {"cvr": CVR, "departments": DEPARTMENTS},
         "sink": {"host": "127.0.0.1", "port": sink.port, "maildir": str(sink.maildir)},
     }
 
@@ -309,7 +350,7 @@ def _say_what_to_try(home: Path, ports: dict[str, int]) -> None:
 digitalpost-gateway is running, with a sandbox Digital Post: nothing here reaches a real person.
 Letters go to <CPR or CVR>@{DOMAIN} by SMTP at 127.0.0.1:{ports['smtp']} (STARTTLS, user {USER}).
 
-Five things to try, from another terminal:
+Six things to try, from another terminal:
 
   1. Send a real letter by email and see it arrive:
        {gateway} {at} demo letter
@@ -328,6 +369,10 @@ Five things to try, from another terminal:
 
   5. Mail one merged PDF with 20 letters, and see each recipient get his own:
        {gateway} {at} demo batch
+
+  6. Post a message from the tax authority to the school, and see whose it becomes:
+       {gateway} {at} sandbox post --to-cvr {CVR} --title "Skattekontoen er opdateret"
+       {gateway} {at} inbound list
 
 Addresses, user and password for your own mail client: {home / "endpoints.json"}
 The log: {home / "gateway.log"}

@@ -18,6 +18,7 @@ from gateway.cli.context import Home, pass_home
 from gateway.documents.numbers import cpr_checks
 from gateway.errors import NotAllowedNow, NotFound
 from gateway.model.shipment import Status
+from gateway.sandbox.paper import letter_pdf, written_pdf
 
 RECIPIENT = "0101011234"
 """Made up: the form and the date are those of a CPR number; sample letters in docs use it too."""
@@ -85,33 +86,8 @@ def _endpoints(home: Home) -> dict[str, Any]:
 
 
 def sample_pdf(text: str) -> bytes:
-    """One page that says *text* (ASCII), written by hand: the demo needs no PDF library for it."""
-    content = f"BT /F1 14 Tf 72 760 Td ({text}) Tj ET".encode("ascii")
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        (
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
-            b" /Resources << /Font << /F1 5 0 R >> >> >>"
-        ),
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    return _written(objects)
-
-
-def _written(objects: list[bytes]) -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalog."""
-    out, places = bytearray(b"%PDF-1.4\n"), []
-    for number, body in enumerate(objects, 1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    return bytes(out) + (
-        b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
-        % (size, table, size, len(out))
-    )
+    """One page that says *text*."""
+    return letter_pdf(text, ())
 
 
 def merged_pdf(letters: list[tuple[str, int]]) -> bytes:
@@ -136,7 +112,7 @@ def merged_pdf(letters: list[tuple[str, int]]) -> bytes:
             b" /Resources << /Font << /F1 3 0 R >> >> >>" % (first + 2 * place + 1),
             b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
         ]
-    return _written(objects)
+    return written_pdf(objects)
 
 
 def made_up_numbers(count: int) -> list[str]:

@@ -43,6 +43,7 @@ class _Commands(LazyGroup):
         "drops": "gateway.cli.drops:drops",
         "handled": "gateway.cli.operate:handled",
         "hold": "gateway.cli.operate:hold",
+        "inbound": "gateway.cli.inbound:inbound",
         "init": "gateway.cli.config:init",
         "log": "gateway.cli.log:log",
         "release": "gateway.cli.operate:release",

@@ -88,6 +88,57 @@ def inbox(number: str | None, *, as_json: bool) -> None:
 
 
 @sandbox.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to-cvr", required=True, help="The company it is for.")
+@click.option("--from", "sender", default="Skatteforvaltningen", show_default=True, help="Name of the authority.")
+@click.option("--from-cvr", default="19552101", show_default=True, help="Its CVR number.")
+@click.option("--title", default="Brev", show_default=True, help="What the message is about.")
+@click.option("--p-number", help="P-number (production unit).")
+@click.option("--attention", help="A person it is for the attention of.")
+@click.option("--attention-email", help="A mail address it is for the attention of.")
+@click.option("--code", help="The sender's own code of this kind of message.")
+@click.option("--case", help="The sender's case number.")
+@click.option("--answers", help="UUID of the message it answers.")
+@click.option("--reply", is_flag=True, help="The sender allows a reply.")
+@click.option("--realistic", is_flag=True, help="Post 40 messages as authorities write them, and nothing else.")
+def post(files: tuple[Path, ...], *, realistic: bool, to_cvr: str, sender: str, title: str, **tags: Any) -> None:
+    """Post a message to a company, as an authority would. FILES: the main document first; none: a made-up page.
+
+    Prints the UUID of each message.
+    """
+    from gateway.sandbox.posting import Letter
+    from gateway.sandbox.posting import post as lay_out
+    from gateway.sandbox.realistic import as_files, page, realistic_letters
+
+    if realistic:
+        for letter in realistic_letters(to_cvr):
+            click.echo(lay_out(_folder(), letter))
+        return
+    letter = Letter(
+        to_cvr=to_cvr, from_cvr=tags["from_cvr"], from_name=sender, title=title,
+        files=as_files(files) if files else (page(sender, title),), p_number=tags["p_number"],
+        attention_person=tags["attention"], attention_email=tags["attention_email"], message_code=tags["code"],
+        case=tags["case"], answers=tags["answers"], reply=tags["reply"],
+    )  # fmt: skip
+    click.echo(lay_out(_folder(), letter))
+
+
+@sandbox.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def posted(*, as_json: bool) -> None:
+    """Show what was posted to companies, and what their recipient system answered."""
+    from gateway.sandbox.posting import read_posted
+
+    found = read_posted(_folder())
+    if as_json:
+        click.echo(json.dumps({"messages": found}, ensure_ascii=False, indent=2))
+        return
+    for one in found:
+        listed = ", still listed" if one["listed"] else ""
+        click.echo(f"{one['posted_at'][:19]}  {one['uuid']}  {one['state']}{listed}  {one.get('title', '')}")
+
+
+@sandbox.command()
 @click.argument("settings", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--reset", is_flag=True, help="Turn everything off first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -34,6 +34,10 @@ _SAYS: dict[StepState, str] = {
 }
 
 
+INBOUND = "P-"
+"""Begins the ids of post to us."""
+
+
 @click.command()
 @click.argument("item")
 @click.option("--all", "in_full", is_flag=True, help="Show the conditions of every rule, not only of those that acted.")
@@ -44,7 +48,8 @@ def why(home: Home, item: str, *, in_full: bool, as_json: bool) -> None:
 
     In the words of the rules that decided then, whatever decides today.
     """
-    past = home.ledger().decisions_of(item)
+    inbound = item.startswith(INBOUND)
+    past = home.inbound().inbound_decisions_of(item) if inbound else home.ledger().decisions_of(item)
     versions = _Versions(home)
     if as_json:
         show_json(_as_json(home, item, past, versions))
@@ -77,7 +82,7 @@ class _Versions:
 def _show(past: PastDecision, versions: _Versions, *, in_full: bool) -> None:
     decision = past.decision
     kept = versions.kept(decision.version)
-    click.echo(f"{past.item} to {past.recipient}  {past.at:%Y-%m-%d %H:%M:%S}")
+    click.echo(f"{past.item} to {past.recipient or 'Indbakke'}  {past.at:%Y-%m-%d %H:%M:%S}")
     click.echo(f"  decided by {decision.rule}, rule set {kept.number} ({decision.version}) by {kept.author}")
     for step in versions.steps(past):
         tree = in_full or step.actions or step.state in ("matched", "overruled", "shadow")
@@ -136,4 +141,6 @@ def _as_json(home: Home, item: str, past: Sequence[PastDecision], versions: _Ver
                 "shadow": None if one.decision.shadow is None else asdict(one.decision.shadow),
             }
         )
+    if item.startswith(INBOUND):
+        return {"message": home.inbound().show_inbound(item)["id"], "letters": list(letters.values())}
     return {"submission": home.ledger().show_submission(item)["id"], "letters": list(letters.values())}

@@ -408,6 +408,40 @@ class Flow(Section):
     """Set: its PDF is a merged one, and becomes a letter for each number in it."""
 
 
+class RecipientSystem(Section):
+    """A recipient system (modtagersystem) of ours at Digital Post, asked by REST pull."""
+
+    name: Name
+    """For the log, and for `mailbox` in what is shown."""
+    system_id: str
+    token_file: Path
+    certificate: Path | None = None
+    """Not set: that of `[digital_post]`, with its key."""
+    key: Path | None = None
+
+
+class Inbound(Section):
+    """Post to us."""
+
+    systems: tuple[RecipientSystem, ...] = ()
+    every: Seconds = timedelta(seconds=30)
+    """How often each mailbox is looked into."""
+    silent: Seconds = timedelta(hours=24)
+    """A mailbox that does not answer for so long is alarmed about; Digital Post switches it off after 7 days."""
+    default: str | None = None
+    """Department of post whose rule names one that is not there; not set: Indbakke."""
+    own_domains: tuple[str, ...] = ()
+    """Mail domains of the organisation: an address in them that a sender named is honoured."""
+    distributors: tuple[str, ...] = ()
+    """Mail addresses of those who distribute; told at 8 o'clock what lies in Indbakke, and when a mail comes back."""
+    attach: Size = ByteSize(20_000_000)
+    """Documents of a message that may be attached to a mail."""
+    case: str = "POST-{year}"
+    """Case for post whose rule names none; ``{year}`` and ``{department}`` are filled in."""
+    templates: Path | None = None
+    """A folder whose ``forward.txt`` and ``forward.html`` win over ours."""
+
+
 class Retry(Section):
     first: tuple[Seconds, ...] = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
     """Waits after the first tries (F13); then hourly with jitter."""
@@ -462,6 +496,7 @@ class Settings(Section):
     sftp: Sftp = Sftp()
     folders: tuple[WatchedFolder, ...] = ()
     archive: Archive = Archive()
+    inbound: Inbound = Inbound()
     rules: Rules = Rules()
     flows: dict[str, Flow] = Field(default_factory=dict)
     retry: Retry = Retry()

@@ -3,6 +3,7 @@
 smtplib in the caller's thread over a few kept connections: measured faster than an asynchronous
 client, and reuse is worth half as much again (reference, protocols.md, section 6).
 What the relay answers is never quoted: such texts repeat addresses.
+One module, although long: the whole dialogue with a next hop, from its greeting to its last reply.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.config.settings import Mail
-from gateway.errors import ConfigError, MailNotSendable, MailRelayRefused, MailRelayUnavailable
+from gateway.errors import (
+    ConfigError,
+    MailNotEncrypted,
+    MailNotSendable,
+    MailRelayRefused,
+    MailRelayUnavailable,
+)
 from gateway.model.notice import ADDRESS_FORM
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -117,7 +124,8 @@ class SmtpMailOut:
         except (OSError, smtplib.SMTPException, ValueError) as error:
             if connection is not None:
                 connection.close()
-            raise MailRelayUnavailable(reason=_reason(error)) from None
+            reason = _reason(error)
+            raise (MailNotEncrypted if reason.startswith("TLS") else MailRelayUnavailable)(reason=reason) from None
 
     def _greeted(self) -> smtplib.SMTP:
         mail = self._mail

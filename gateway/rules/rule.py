@@ -13,6 +13,7 @@ from pydantic import field_validator
 from gateway.config.settings import Means, Section
 from gateway.model.danish_time import WEEKDAYS
 from gateway.model.decision import Action, ActionKind, Direction
+from gateway.model.inbound import DeliveryMode
 from gateway.rules.language import Condition, tests_of
 from gateway.rules.templates import Template
 
@@ -164,10 +165,13 @@ class Department(Section):
     """For people."""
     addresses: tuple[Address, ...] = Setting(min_length=1)
     """Mail addresses, each gets it."""
-    delivery: Literal["full", "notice"] = "full"
-    """``full``: the documents are attached; ``notice``: only that there is post, and where."""
-    require_tls: bool = True
-    """No TLS to the next hop: it waits, and a person is told."""
+    delivery: DeliveryMode = "auto"
+    """``vedhaeft``: the documents are attached; ``link``: only that there is post, and where; ``auto``: attached where
+    that is safe and not too large, else a link. Never unencrypted."""
+    server: Annotated[str, Setting(pattern=r"^[A-Za-z0-9.-]{1,255}:[0-9]{1,5}$"), Means('a server such as "mx.example.dk:25"')] | None = None
+    """Its mail server, reached directly over TLS; not set: `[mail]`."""
+    hide_subject: bool = False
+    """The title stands only inside the mail, not in its subject."""
     substitute: DepartmentName | None = None
     """Gets it while this one is absent."""
     hours: Annotated[str, Setting(pattern=r"^\d\d:\d\d-\d\d:\d\d$"), Means('hours such as "08:00-16:00"')] | None = None

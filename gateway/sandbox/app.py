@@ -32,6 +32,8 @@ from gateway.sandbox.faults import API
 from gateway.sandbox.inbox import masked_inboxes
 from gateway.sandbox.mailroom import LARGEST_BYTES, Mailroom, Malformed, Outcome
 from gateway.sandbox.memo_types import is_uuid4
+from gateway.sandbox.posting import Posted
+from gateway.sandbox.receiving import received_memos
 
 _CONTAINER_TYPE = "application/x-lzma"
 _MEMO_TYPES = ("application/xml", "text/xml")
@@ -53,6 +55,7 @@ def make_app(mailroom: Mailroom, dials: Dials, *, system: str, token: str) -> Fa
     known = Depends(_knows(system, token))
     app.include_router(_memos(mailroom), prefix=API, dependencies=[known])
     app.include_router(_receipts(mailroom), prefix=API, dependencies=[known])
+    app.include_router(received_memos(Posted(mailroom.folder), dials), prefix=API, dependencies=[known])
     app.include_router(_contacts(dials), prefix=API, dependencies=[known])
     app.include_router(_own_pages(mailroom, dials))
     app.add_exception_handler(StarletteHTTPException, error_message)

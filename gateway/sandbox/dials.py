@@ -25,7 +25,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigError
 
-AREAS = ("memos", "receipts", "contacts")
+AREAS = ("memos", "receipts", "contacts", "inbound")
 
 # Faults of a route: name to (default argument, what it does). The order is the order of asking.
 ROUTE_FAULTS: Mapping[str, tuple[str, str]] = {
@@ -56,7 +56,8 @@ CONTACT_LISTS: Mapping[str, str] = {
 }
 DELAY = "delay"
 DUPLICATE = "duplicate"
-DEFAULTS: Mapping[str, str] = {DELAY: "2", DUPLICATE: "conflict"}
+STAYS_LISTED = "stays_listed"
+DEFAULTS: Mapping[str, str] = {DELAY: "2", DUPLICATE: "conflict", STAYS_LISTED: "no"}
 
 _OFTEN = re.compile(r"off|always|[0-9]{1,9}|(100|[0-9]{1,2})(\.[0-9]+)?%", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?", re.ASCII)
@@ -76,6 +77,7 @@ def every_dial() -> dict[str, str]:
     }
     told[DELAY] = "seconds from taking a message to its business receipt"
     told[DUPLICATE] = "the same message again is answered with conflict (409) or receipt (201)"
+    told[STAYS_LISTED] = "a message to a recipient system stays listed after its receipt, until it is deleted (yes, no)"
     return told
 
 
@@ -220,6 +222,8 @@ def _expected(name: str) -> tuple[Callable[[str], bool], str] | None:
         return lambda value: bool(_SECONDS.fullmatch(value)), "seconds such as 2 or 0.5"
     if name == DUPLICATE:
         return lambda value: value in ("conflict", "receipt"), "conflict or receipt"
+    if name == STAYS_LISTED:
+        return lambda value: value in ("yes", "no"), "yes or no"
     if name in CONTACT_LISTS:
         return _is_number_list, "numbers or patterns such as *1234, separated by commas, or off"
     if name in RECEIPT_FAULTS or (fault in ROUTE_FAULTS and (not dot or area in AREAS[1:])):

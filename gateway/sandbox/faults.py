@@ -126,7 +126,9 @@ def _area(scope: MutableMapping[str, Any]) -> str | None:
     path: str = scope["path"]
     if not path.startswith(f"{API}/"):
         return None
-    first = path.removeprefix(f"{API}/").partition("/")[0]
+    first, _, rest = path.removeprefix(f"{API}/").partition("/")
+    if first == "memos" and (rest or scope["method"] == "GET"):
+        return "inbound"
     return "memos" if first == "memos" else _OTHER_ROUTES.get(first, "contacts")
 
 

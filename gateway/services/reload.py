@@ -13,6 +13,7 @@ from gateway.ports import Ledger
 from gateway.rules.bundle import Bundle
 from gateway.rules.engine import RuleSet
 from gateway.rules.lists import Lists
+from gateway.rules.rule import Department
 
 
 class CurrentRules:
@@ -27,6 +28,10 @@ class CurrentRules:
     @property
     def version(self) -> str:
         return self.rule_set.version
+
+    @property
+    def departments(self) -> Mapping[str, Department]:
+        return self.rule_set.departments
 
     @property
     def flows(self) -> Mapping[str, Flow]:

@@ -16,6 +16,8 @@ from gateway.storage.ledger.drop_seen import DropsSeen
 from gateway.storage.ledger.drop_view import DropViewing
 from gateway.storage.ledger.drops import Dropping
 from gateway.storage.ledger.guard import Guarding
+from gateway.storage.ledger.inbound import Collecting
+from gateway.storage.ledger.inbound_acts import InboundActs
 from gateway.storage.ledger.notify import Notifying
 from gateway.storage.ledger.operate import Operating
 from gateway.storage.ledger.read import Reading
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
 
 
 class SqlLedger(
-    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping
+    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping, Collecting, InboundActs
 ):
-    """``ports.Ledger``, ``ports.Drops`` and ``ports.Cases`` on one database. Safe to share between threads."""
+    """``ports.Ledger``, ``ports.Drops``, ``ports.Cases`` and ``ports.Inbound`` on one database. Safe to share between threads."""
 
     def together(self) -> AbstractContextManager[None]:
         """All writes of this thread inside the block are one transaction: one flush for many letters.

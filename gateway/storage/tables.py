@@ -47,6 +47,8 @@ UNTAKEN = text("state IN ('waiting', 'temporary', 'standard', 'cut')")
 LIES = text("lies")
 TAKEN = text("state = 'taken'")
 UNWRITTEN = text("NOT written")
+UNCONFIRMED = text("confirmed_at IS NULL")
+IN_INBOX = text("state = 'inbox'")
 
 
 def _partial(name: str, *columns: str, only: str) -> Index:
@@ -407,6 +409,107 @@ source_leases = Table(
     Column("owner", Text, nullable=False),
     Column("until", Utc, nullable=False),
     Column("term", Integer, nullable=False),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    *_queue(),  # new, inbox, distributed, opened, done, invalid
+    Column("mailbox", String(100), nullable=False),
+    Column("source_id", String(200), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("digest", DIGEST, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("uuid", String(36)),
+    Column("title", Words, nullable=False),
+    Column("sender_kind", String(8), nullable=False),
+    Column("sender_number", String(16), nullable=False),
+    Column("sender_name", Words, nullable=False),
+    Column("documents", Json, nullable=False),
+    Column("post", Json, nullable=False),  # the other keys
+    Column("confirmed_at", Utc),  # the mailbox was told that we have it
+    Column("answer", String(16), nullable=False),  # what it is told: completed, invalid
+    Column("department", Words, nullable=False),
+    Column("opened_at", Utc),
+    Column("reminded_at", Utc),
+    UniqueConstraint("mailbox", "source_id"),
+    _partial("ix_inbound_due", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_inbound_unconfirmed", "mailbox", "received_at", only=UNCONFIRMED.text),
+    _partial("ix_inbound_inbox", "received_at", only=IN_INBOX.text),
+    Index("ix_inbound_received_at", "received_at", "id"),
+)
+
+forwards = Table(
+    "forwards",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    *_queue(),  # open, done, held, returned (wrong department), bounced, superseded
+    Column("inbound_id", String(32), ForeignKey("inbound.id"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("department", Words, nullable=False),
+    Column("address", Words, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("token", String(64), nullable=False, unique=True),
+    Column("created_at", Utc, nullable=False),
+    Column("sent_at", Utc),
+    Column("sent_as", String(16)),  # how it went in the end: vedhaeft, link
+    UniqueConstraint("inbound_id", "number"),
+    _partial("ix_forwards_due", "kind", "due_at", only="due_at IS NOT NULL"),
+    _partial("ix_forwards_attention", "inbound_id", only=HELD.text),
+)
+
+inbound_decisions = Table(
+    "inbound_decisions",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("inbound_id", String(32), ForeignKey("inbound.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("version", Words, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("actions", Json, nullable=False),
+    Column("trail", Json, nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("shadow", Json),
+    Index("ix_inbound_decisions_at", "at", "id"),
+)
+
+inbound_history = Table(
+    "inbound_history",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("verb", String(32), nullable=False),
+    Column("inbound_id", String(32), ForeignKey("inbound.id"), nullable=False, index=True),
+    Column("item", String(40), nullable=False),
+    Column("reason", Words, nullable=False),
+)
+
+link_codes = Table(
+    "link_codes",
+    metadata,
+    Column("forward_id", String(40), ForeignKey("forwards.id"), primary_key=True),
+    Column("code", DIGEST),  # SHA-256 of the code mailed last
+    Column("code_until", Utc),
+    Column("tries", Integer, nullable=False, server_default="0"),  # wrong codes since the last right one
+    Column("codes", Integer, nullable=False, server_default="0"),  # mailed so far
+    Column("visit", DIGEST),  # SHA-256 of the secret of the one visit
+    Column("visit_until", Utc),
+)
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("since", Utc, nullable=False),
+    Column("polled_at", Utc),  # answered last
+    Column("alarmed_at", Utc),
+    Column("state", Json, nullable=False),  # of a kind of mailbox: where it was in its folder
 )
 
 cases = Table(

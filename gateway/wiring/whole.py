@@ -54,6 +54,7 @@ from gateway.services.settle import Settle
 from gateway.services.ship import Ship
 from gateway.services.trial import Trial
 from gateway.services.work import Verb
+from gateway.wiring.inbound import Around, inbound_timed, inbound_verbs
 from gateway.wiring.meaning import (
     drop_manners,
     list_marks,
@@ -177,8 +178,10 @@ class Gateway:
             lists=lambda: rule_lists(settings),
             marks=lambda: list_marks(settings),
         )
+        verbs = self._verbs(settings, client, digital_post)
+        inbound = self._around(settings)
         return Runner(
-            self._verbs(settings, client, digital_post),
+            [*verbs, *inbound_verbs(inbound)],
             [
                 Timed("settle", settings.digital_post.receipts_every, settle.work),
                 Timed("overdue", OVERDUE_EVERY, settle.look_for_overdue),
@@ -186,9 +189,23 @@ class Gateway:
                 Timed("answers", SWEEP_EVERY, answer.forget),
                 Timed("rhythm", OVERDUE_EVERY, Rhythm(self._ledger).look),
                 Timed("rules", RULES_EVERY, reload.look),
+                *inbound_timed(inbound),
                 *([Timed("guard", RULES_EVERY, self._guard.look)] if self._guard else []),
             ],
             poll=settings.poll,
+        )
+
+    def _around(self, settings: Settings) -> Around:
+        return Around(
+            settings=settings,
+            ledger=self._ledger,
+            vault=self._vault,
+            clock=self._clock,
+            rules=self._rules,
+            node=self.node,
+            mail=self._mail_out,
+            text=self._reader.text,
+            closing=self._closing,
         )
 
     def _new_guard(self, settings: Settings) -> Guard | None:
@@ -356,7 +373,7 @@ class Gateway:
 
     def _notify(self, settings: Settings) -> Notify:
         mail = settings.mail
-        out = SmtpMailOut(
+        out = self._mail_out = SmtpMailOut(
             mail,
             ca=settings.path(mail.ca) if mail.ca else None,
             password=read_secret(settings.path(mail.password_file)) if mail.password_file else None,

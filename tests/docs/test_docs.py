@@ -21,6 +21,7 @@ from gateway.model import (
     batch,
     decision,
     identity,
+    inbound,
     letter,
     notice,
     rule_version,
@@ -33,7 +34,7 @@ from gateway.rules import engine, rule
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TYPED = re.compile(r"(?:(?<=`)|^(?:\$ )?|(?<=bin/))(gateway [^`\n]+)", re.MULTILINE)
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-WORDS = (batch, decision, engine, identity, letter, notice, ports, rule, rule_version, shipment, submission)
+WORDS = (batch, decision, engine, identity, inbound, letter, notice, ports, rule, rule_version, shipment, submission)
 
 
 def listed(faults: list[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Executable, Table, func, or_, select, update
 
 from gateway.model.drop import Drop
+from gateway.model.inbound import Forwardable, InboundMessage
 from gateway.model.letter import Letter
 from gateway.model.notice import Notice, Refusal
 from gateway.model.shipment import Sendable
@@ -90,7 +91,7 @@ class Part:
         with self._database.write() as tx:
             if tx.postgres:
                 return
-            for table in (t.submissions, t.letters, t.shipments, t.notices, t.drops):
+            for table in (t.submissions, t.letters, t.shipments, t.notices, t.drops, t.inbound, t.forwards):
                 tx.run(update(table).where(table.c.lease_until.is_not(None)).values(lease_until=None))
 
     def renew(self, claim: Claim[Any]) -> bool:
@@ -138,6 +139,12 @@ class Part:
         if isinstance(claim.item, Drop):
             with self._database.write() as tx:
                 return end_claim(tx, table, item, claim.fence, due_at=None, state="held", trace=trace or None)
+        if isinstance(claim.item, InboundMessage | Forwardable):
+            # Nobody distributed it: a person does.
+            state = "inbox" if isinstance(claim.item, InboundMessage) else "held"
+            with self._database.write() as tx:
+                told = {"state": state, "refusal": refusal_row(refusal), "trace": trace or None}
+                return end_claim(tx, table, item, claim.fence, due_at=None, ended_at=tx.now, **told)
         submission_id = submission_of_claim(claim)
         with self._database.write() as tx:
             lock_submissions(tx, [submission_id])
@@ -165,6 +172,10 @@ def queue_of(claim: Claim[Any]) -> tuple[Table, str]:
         return t.shipments, item.shipment.id
     if isinstance(item, Drop):
         return t.drops, item.id
+    if isinstance(item, InboundMessage):
+        return t.inbound, item.id
+    if isinstance(item, Forwardable):
+        return t.forwards, item.forward.id
     assert isinstance(item, Notice)
     return t.notices, item.id
 

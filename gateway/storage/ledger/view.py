@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, union_all
 
 from gateway.model.identity import mask_numbers
 from gateway.model.shipment import Status
@@ -75,12 +75,12 @@ class Viewing(Part):
 
     def named_digests(self) -> set[str]:
         """Every vault digest some row names; what is not here may be swept."""
-        columns = (t.submissions.c.digest, t.shipments.c.rendered, t.case_files.c.digest, t.drop_files.c.digest)
+        columns = (t.submissions.c.digest, t.shipments.c.rendered, t.case_files.c.digest, t.drop_files.c.digest, t.inbound.c.digest)
         named: set[str] = set()
         with self._database.read() as connection:
             for column in columns:
                 named.update(connection.execute(select(column).where(column.is_not(None))).scalars())
-            for documents in connection.execute(select(t.letters.c.documents)).scalars():
+            for documents in connection.execute(union_all(select(t.letters.c.documents), select(t.inbound.c.documents))).scalars():
                 named.update(document["digest"] for document in documents)
             named |= batch_digests(connection)
         return named

@@ -103,9 +103,9 @@ def test_departments_and_flows_are_told():
         return f'[departments.loen]\nname = "Løn"\naddresses = ["{address}"]\n{extra}[flows.{flow}]\ncase = "{case}"\n'
 
     before = rules({"id": "a"}, more=more("a@skole.example.dk"))
-    assert difference(before, rules({"id": "a"}, more=more("b@skole.example.dk", "require_tls = false\nabsent = [ { first = 2026-12-24, last = 2026-12-31 } ]\n"))) == [
+    assert difference(before, rules({"id": "a"}, more=more("b@skole.example.dk", "hide_subject = true\nabsent = [ { first = 2026-12-24, last = 2026-12-31 } ]\n"))) == [
         "changed  department loen: addresses: a@skole.example.dk → b@skole.example.dk",
-        "changed  department loen: require_tls: true → false",
+        "changed  department loen: hide_subject: false → true",
         "changed  department loen: absent: none → 2026-12-24 to 2026-12-31",
     ]
     assert difference(before, rules({"id": "a"}, more=more("a@skole.example.dk", flow="loen"))) == ["removed  flow fravaer", "added    flow loen"]

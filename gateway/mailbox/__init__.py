@@ -1,0 +1,1 @@
+"""Places where post to us lies: Digital Post itself, and mailboxes that carry forwarded post."""

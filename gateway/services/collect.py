@@ -1,0 +1,159 @@
+"""Collect: post to us is fetched, stored and committed; only then is its mailbox told that we have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import BinaryIO, Protocol
+
+from gateway import log, rehearsal
+from gateway.errors import MemoUnreadable, RemoteError
+from gateway.model.inbound import NewPost, Post
+from gateway.model.submission import Blob
+from gateway.ports import BlobWriter, Clock, Inbound, Ledger, Mailbox, Vault
+
+PAGE = 50
+"""Messages looked at at once."""
+UNFETCHED = 3
+"""Messages of a page that may fail to be fetched before we take it that all of them would."""
+SILENT_AFTER = timedelta(hours=24)
+"""A recipient system that receives nothing for 7 days is switched off (reference, digital-post.md, section 2.4)."""
+SAID_AGAIN = timedelta(hours=24)
+
+
+class PostReader(Protocol):
+    """Reads what a mailbox gave."""
+
+    def __call__(self, stream: BinaryIO, *, content_sink: Callable[[], BlobWriter]) -> Post:
+        """Raises MemoUnreadable."""
+
+
+class Collect:
+    """Looks into each mailbox; only one node looks into one at a time.
+
+    A message counts as ours when its bytes and its row are written. Then it is confirmed, and confirmed again
+    until the mailbox says that it heard; a message that comes again is the same row.
+    """
+
+    name = "collect"
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        inbound: Inbound,
+        vault: Vault,
+        mailboxes: Sequence[Mailbox],
+        read: PostReader,
+        clock: Clock,
+        *,
+        owner: str,
+        ttl: timedelta,
+        silent_after: timedelta = SILENT_AFTER,
+    ) -> None:
+        self._ledger = ledger
+        self._inbound = inbound
+        self._vault = vault
+        self._mailboxes = mailboxes
+        self._read = read
+        self._clock = clock
+        self._owner = owner
+        self._ttl = ttl
+        self._silent_after = silent_after
+
+    def work(self) -> int:
+        """Look into every mailbox once; how many messages came. One that fails is looked into again later."""
+        return sum(self.look(mailbox) for mailbox in self._mailboxes)
+
+    def look(self, mailbox: Mailbox) -> int:
+        """Fetch what lies in *mailbox* and confirm what we have; how many messages came."""
+        if not self._ledger.lease_source(f"mailbox:{mailbox.name}", self._owner, self._ttl):
+            return 0
+        came = 0
+        try:
+            while new := self._page(mailbox):
+                came += new
+                if not self._ledger.lease_source(f"mailbox:{mailbox.name}", self._owner, self._ttl):
+                    break
+        except RemoteError as error:
+            log.poll_failed(source=mailbox.name, code=error.code)
+        return came
+
+    def look_for_silence(self) -> int:
+        """Alarm for every mailbox that did not answer for long; how many there are."""
+        names = [mailbox.name for mailbox in self._mailboxes]
+        silent = self._inbound.silent_mailboxes(names, self._silent_after, SAID_AGAIN)
+        for name, lasts in silent:
+            log.mailbox_silent(mailbox=name, hours=round(lasts.total_seconds() / 3600))
+        return len(silent)
+
+    def _page(self, mailbox: Mailbox) -> int:
+        """The first page: news fetched and confirmed, what is confirmed and still listed removed."""
+        listed = mailbox.waiting(PAGE)
+        self._inbound.mailbox_answered(mailbox.name)
+        known = self._inbound.known_inbound(mailbox.name, listed) if listed else {}
+        came = 0
+        faults: list[RemoteError] = []
+        for source_id in listed:
+            if source_id in known:
+                continue
+            try:
+                came += self._store(mailbox, source_id)
+            except RemoteError as error:
+                # One that cannot be fetched keeps no other back; when several cannot, none can.
+                faults.append(error)
+                if len(faults) == UNFETCHED:
+                    break
+        self._confirm(mailbox)
+        if faults:
+            raise faults[-1]
+        for source_id in listed:
+            if known.get(source_id):
+                mailbox.remove(source_id)
+        return came
+
+    def _store(self, mailbox: Mailbox, source_id: str) -> int:
+        """One message, each in its own commit: it is confirmed soon, and a later one cannot keep it waiting."""
+        writer = self._vault.writer()
+        try:
+            if not mailbox.fetch(source_id, writer):
+                return 0
+            raw = writer.commit()
+        finally:
+            writer.abort()
+        post, fault = self._understood(raw)
+        new = NewPost(
+            mailbox=mailbox.name, source_id=source_id, channel=mailbox.channel, received_at=self._clock.now(),
+            raw=raw, post=post, fault=fault,
+        )  # fmt: skip
+        (inbound_id,) = self._inbound.add_inbound([new])
+        rehearsal.at("collect.stored")
+        if inbound_id is None:
+            return 0
+        log.collected(message=inbound_id, mailbox=mailbox.name, size_bytes=raw.size_bytes, code=fault)
+        return 1
+
+    def _understood(self, raw: Blob) -> tuple[Post | None, str | None]:
+        """What stands in the bytes, or the code of why nobody can tell."""
+        try:
+            with self._vault.open(raw) as stream:
+                return self._read(stream, content_sink=self._vault.writer), None
+        except MemoUnreadable as fault:
+            return None, fault.code
+
+    def _confirm(self, mailbox: Mailbox) -> None:
+        """What we have and did not say so; one that cannot be confirmed keeps no other back."""
+        done: list[str] = []
+        fault: RemoteError | None = None
+        for unconfirmed in self._inbound.unconfirmed_inbound(mailbox.name, PAGE):
+            try:
+                mailbox.confirm(unconfirmed)
+                done.append(unconfirmed.source_id)
+            except RemoteError as error:
+                fault = error
+        rehearsal.at("collect.confirmed")
+        if done:
+            self._inbound.inbound_confirmed(mailbox.name, done)
+        if fault is not None:
+            raise fault
+
+
