@@ -900,6 +900,12 @@ class ConfigError(OperatorError):
     remedy = ""
 
 
+class AddressTaken(ConfigError):
+    """We cannot listen where the settings say."""
+
+    code = "GW-102"
+
+
 class UnsafeSecret(OperatorError):
     code = "GW-101"
     sentence = "The secret file {path} {what}."

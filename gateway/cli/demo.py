@@ -25,7 +25,7 @@ from gateway.cli import demo_letter
 from gateway.cli.context import Home, pass_home
 from gateway.cli.serve import run
 from gateway.config import load_settings
-from gateway.errors import ConfigError
+from gateway.errors import AddressTaken, ConfigError
 from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write_account
 from gateway.ingress.sftp.keys import ensure_host_keys, host_keys, make_client_key
 from gateway.ingress.smtp.users import add_user
@@ -195,9 +195,8 @@ def _serve_on(port: int, home: Path, world: World, *, sftp_port: int) -> bool:
 
     try:
         asyncio.run(run(settings, ready=ready))
-    except ConfigError:
-        if not _is_taken(port) and not _is_taken(sftp_port):
-            raise
+    except AddressTaken:
+        # Whoever had it may be gone already: an outgoing connection takes any port for a moment.
         return False
     finally:
         endpoints.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from gateway.documents.sidecar.templates import templates
 from gateway.egress.archive_builtin import BuiltinArchive
 from gateway.egress.digital_post import DigitalPost
 from gateway.egress.mail import SmtpMailOut
-from gateway.errors import ConfigError, HomeInUse
+from gateway.errors import AddressTaken, HomeInUse
 from gateway.ingress.folder.rounds import FolderWatch
 from gateway.ingress.folder.share import Share
 from gateway.ingress.folder.watch import Watched
@@ -132,7 +132,7 @@ class Gateway:
             await start()
         except OSError as error:
             await self.stop()
-            raise ConfigError(
+            raise AddressTaken(
                 problems=f"gateway.toml, {keys}: expected an address to listen at, "
                 f"found one that is taken or not ours ({os.strerror(error.errno or 0)})."
             ) from None
