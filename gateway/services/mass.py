@@ -27,6 +27,9 @@ from gateway.services.work import POISON_AFTER, next_wait, refusal_of
 
 _Claims = list[Claim[Sendable]]
 
+DEATHS = POISON_AFTER + 2
+"""A process may die so often with a letter before it is held: two in company, which say little of it, then alone."""
+
 
 class Mass:
     """Claims due mass sendings and offers them together."""
@@ -71,11 +74,11 @@ class Mass:
         claims = self._ledger.claim_mass(self._most, paused=self._pauses.now())
         if not claims:
             return 0
-        poisoned = [claim for claim in claims if claim.crashes >= POISON_AFTER]
+        poisoned = [claim for claim in claims if claim.crashes >= DEATHS]
         for claim in poisoned:
-            self._ledger.give_up(claim, refusal_of(Poison(count=POISON_AFTER, where=self.name)))
+            self._ledger.give_up(claim, refusal_of(Poison(count=DEATHS, where=self.name)))
             log.held(item=claim.item.id, code=Poison.code)
-        group, others = _first_group([claim for claim in claims if claim.crashes < POISON_AFTER])
+        group, others = _first_group([claim for claim in claims if claim.crashes < DEATHS])
         self._ledger.put_back(others)
         if group:
             self._guarded(group, claimed_at)

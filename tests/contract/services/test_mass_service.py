@@ -154,7 +154,27 @@ def test_a_process_that_died_with_a_container_sends_the_same_bytes_again(road, m
     assert states(road, submission) == ["sent"] * 5
 
 
-def test_a_letter_that_kills_the_process_three_times_is_held_and_the_others_go(road, mass, mass_post, submission):
+def test_a_machine_that_dies_for_other_reasons_holds_nobody(road, mass, mass_post, submission):
+    class Killed(BaseException):
+        pass
+
+    left = [1] * 6
+
+    def die():
+        if left:
+            left.pop()
+            raise Killed
+
+    mass_post.meanwhile = die
+    for _ in range(40):
+        try:
+            mass.work()
+        except Killed:
+            road.lease_runs_out()
+    assert states(road, submission) == ["sent"] * 5
+
+
+def test_a_letter_that_kills_the_process_alone_three_times_is_held_and_the_others_go(road, mass, mass_post, submission):
     class Killed(BaseException):
         pass
 

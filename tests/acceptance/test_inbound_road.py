@@ -1,0 +1,118 @@
+"""Post to us in the running demo: from an authority to the department's mailbox, and through kills on the way."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+from gateway.cli.demo import CVR
+
+PATIENCE_SECONDS = 60
+
+
+def test_post_about_tax_is_in_the_departments_mailbox_within_ten_seconds(demo):
+    began = time.monotonic()
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Skattekontoen er opdateret", "--reply").stdout.strip()
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    assert time.monotonic() - began < 10
+    assert (mail["To"], mail["Subject"]) == (demo.endpoints["inbound"]["departments"]["oekonomi"], "[Digital Post] Skattekontoen er opdateret")
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["Skattekontoen er opdateret.pdf"]
+    message = wait_for(lambda: shown(demo, uuid) if shown(demo, uuid)["forwards"][1]["state"] == "done" else None)
+    assert (message["status"], message["department"]) == ("distributed", "oekonomi")
+    (posted,) = [one for one in demo.json("sandbox", "posted")["messages"] if one["uuid"] == uuid]
+    assert (posted["state"], posted["listed"], len(posted["receipts"])) == ("COMPLETED", False, 1)
+    why = demo.gateway("why", message["id"]).stdout
+    assert "decided by tax-or-production-unit" in why
+    assert "subject contains skat: yes" in why
+    case = next(one["number"] for one in demo.json("archive", "list")["cases"] if one["number"].startswith("POST-"))
+    items = demo.json("archive", "show", case)["items"]
+    files = next(item for item in items if item["letter_id"] == message["id"])["files"]
+    assert [file["role"] for file in files] == ["message", "main"]
+
+
+def test_post_nobody_decides_about_waits_in_indbakke_until_a_person_assigns_it(demo):
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Indkaldelse til syn").stdout.strip()
+    message = wait_for(lambda: shown(demo, uuid))
+    message = wait_for(lambda: found if (found := shown(demo, uuid))["status"] == "inbox" else None)
+    assert uuid not in mails(demo.home)
+    assert demo.gateway("inbound", "assign", message["id"], "ingen").returncode == 4
+    assert demo.gateway("inbound", "assign", message["id"], "kontor").returncode == 0
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    assert mail["To"] == "kontor@eksempelby-gym.dk"
+    assert demo.gateway("inbound", "show", message["id"], "--save", str(demo.home / "gemt")).returncode == 0
+    assert {file.name for file in (demo.home / "gemt").iterdir()} == {"besked.memo.xml", "Indkaldelse til syn.pdf"}
+    assert shown(demo, uuid)["status"] == "opened"
+    assert demo.gateway("inbound", "done", message["id"]).returncode == 0
+    assert demo.gateway("inbound", "return", message["id"], "--reason", "alligevel ikke").returncode == 0
+    assert shown(demo, uuid)["status"] == "inbox"
+    listed = demo.gateway("inbound", "list", "--status", "inbox").stdout
+    assert message["id"] in listed
+
+
+def test_post_of_authorities_goes_exactly_once_through_kills(start_demo, tmp_path):
+    home = tmp_path / "home"
+    demo = start_demo(home)
+    uuids: list[str] = []
+    rng = random.Random("inbound")
+    for _ in range(4):
+        uuids += demo.gateway("sandbox", "post", "--to-cvr", CVR, "--realistic").stdout.split()
+        time.sleep(rng.uniform(0.2, 2.0))
+        demo.stop(signal.SIGKILL)
+        (home / "endpoints.json").unlink(missing_ok=True)
+        demo = start_demo(home)
+    assert len(set(uuids)) == 160
+    wait_for(lambda: all(one["state"] == "COMPLETED" for one in demo.json("sandbox", "posted")["messages"]))
+    wait_for(lambda: all(done(message) for message in everything(demo)))
+    found = everything(demo)
+    assert Counter(message["uuid"] for message in found) == Counter(uuids)
+    assert {message["status"] for message in found} == {"distributed", "inbox"}
+    forwarded = {message["uuid"] for message in found if message["status"] == "distributed"}
+    arrived = Counter(
+        uuid
+        for uuid, copies in all_mails(home).items()
+        for _ in {mail["Message-ID"] for mail in copies}
+    )
+    assert arrived == Counter(forwarded)
+
+
+def done(message):
+    return message["status"] != "new" and message["confirmed_at"] is not None
+
+
+def everything(demo):
+    listed = demo.json("inbound", "list", "--limit", "1000")["messages"]
+    return listed
+
+
+def shown(demo, uuid):
+    found = [one for one in demo.json("inbound", "list", "--limit", "1000")["messages"] if one["uuid"] == uuid]
+    return demo.json("inbound", "show", found[0]["id"]) if found else None
+
+
+def mails(home: Path):
+    return {uuid: copies[-1] for uuid, copies in all_mails(home).items()}
+
+
+def all_mails(home: Path):
+    """What departments got, by the UUID of the message."""
+    found: dict[str, list[email.message.EmailMessage]] = {}
+    for file in sorted((home / "sink").rglob("new/*")):
+        mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        if mail["X-DigitalPost-Message-Id"]:
+            found.setdefault(mail["X-DigitalPost-Message-Id"], []).append(mail)
+    return found
+
+
+def wait_for(look):
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
