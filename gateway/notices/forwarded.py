@@ -100,8 +100,6 @@ class ForwardRenderer:
         said = self._said(item, attached=contents is not None)
         mail = self._head(item, self._subject(item, attached=contents is not None))
         mail["Message-ID"] = f"<{self.message_id(item)}>"
-        if post.reply_allowed and post.uuid is not None:
-            mail["Reply-To"] = f"svar+{item.forward.token}@{self._domain}"
         self._write(mail, "forward", said)
         if contents is not None:
             taken: set[str] = set()

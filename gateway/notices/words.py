@@ -15,6 +15,7 @@ from gateway.errors import (
     DigitalPostAccessDenied,
     GatewayError,
     LookupFailed,
+    MailNotEncrypted,
     MailNotSendable,
     MailRelayRefused,
     MailRelayUnavailable,
@@ -56,7 +57,7 @@ _FOR_OPERATORS = frozenset(
     if (issubclass(error, OurError | OperatorError) and error is not ReaderLimit)
     or error
     in {
-        GatewayError, RemoteError, DigitalPostAccessDenied, LookupFailed, MailRelayUnavailable,
+        GatewayError, RemoteError, DigitalPostAccessDenied, LookupFailed, MailNotEncrypted, MailRelayUnavailable,
         MailRelayRefused, MailNotSendable, ArchiveUnavailable, ArchiveRefused,
     }
 )  # fmt: skip

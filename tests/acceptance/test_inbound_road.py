@@ -10,9 +10,25 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from gateway.cli.demo import CVR
 
+from .conftest import _end, _start_demo
+
 PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, official_schema):
+    """A demo for this module; at the end what its authorities wrote is held against the schema."""
+    running = _start_demo(tmp_path_factory.mktemp("demo") / "home")
+    yield running
+    _end([running])
+    posted = list((running.home / "sandbox" / "posted").glob("*/memo.xml"))
+    assert posted
+    if official_schema is not None:
+        assert [official_schema(memo, "1.1") for memo in posted] == [None] * len(posted)
 
 
 def test_post_about_tax_is_in_the_departments_mailbox_within_ten_seconds(demo):
@@ -85,8 +101,7 @@ def done(message):
 
 
 def everything(demo):
-    listed = demo.json("inbound", "list", "--limit", "1000")["messages"]
-    return listed
+    return demo.json("inbound", "list", "--limit", "1000")["messages"]
 
 
 def shown(demo, uuid):
