@@ -633,6 +633,15 @@ class NobodysPost(SubmitterError):
     remedy = "Fordel den under Indbakke, og overvej en regel til næste gang."
 
 
+class PostNotReadable(SubmitterError):
+    """Post to us whose mail breaks the reader: kept, and shown."""
+
+    code = "GW-345"
+    title = "Mailen kan ikke læses"
+    sentence = "En mail i postkassen kræver mere tid eller hukommelse, end en mail må bruge."
+    remedy = "Se på mailen i postkassens mappe for fejl."
+
+
 class UnknownDepartment(SubmitterError):
     code = "GW-342"
     title = "Afdelingen findes ikke"
@@ -763,6 +772,13 @@ class LookupFailed(RemoteError):
     code = "GW-406"
     title = "Opslag mislykkedes"
     sentence = "The look-up of a recipient failed ({reason}); this says nothing about the recipient."
+
+
+class MailboxUnavailable(RemoteError):
+    code = "GW-408"
+    title = "Postkassen svarer ikke"
+    sentence = "Postkassen svarer ikke ({reason})."
+    remedy = "Vi prøver igen automatisk. Du skal ikke gøre noget."
 
 
 class MemoUnreadable(RemoteError):

@@ -36,6 +36,7 @@ from gateway.model.inbound import (
     InboundMessage,
     InboundStatus,
     NewPost,
+    Post,
 )
 from gateway.model.letter import Letter
 from gateway.model.notice import Notice, Refusal
@@ -994,6 +995,17 @@ class Scratch(Protocol):
     def __call__(self) -> AbstractContextManager[Path]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """One message of what was fetched."""
+
+    identity: str
+    """What it is called in the ledger: the same however often, and wherever, it is found."""
+    post: Post | None = None
+    fault: str | None = None
+    """The code of why it could not be understood."""
+
+
 class Mailbox(Protocol):
     """A place where post to us lies until we say that we have it."""
 
@@ -1005,6 +1017,12 @@ class Mailbox(Protocol):
 
     def fetch(self, source_id: str, into: BlobWriter) -> bool:
         """Its bytes into *into*; False: it is gone. Raises RemoteError; *into* is not committed then."""
+
+    def identities(self, source_id: str) -> tuple[str, ...] | None:
+        """Of the messages in it, in the ledger; None: it must be fetched to know."""
+
+    def understand(self, source_id: str, raw: Blob) -> list[Understood]:
+        """The messages in what was fetched, one at least."""
 
     def confirm(self, unconfirmed: Unconfirmed) -> None:
         """We have it. No error if it is gone already. Raises RemoteError."""

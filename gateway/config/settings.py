@@ -420,12 +420,34 @@ class RecipientSystem(Section):
     key: Path | None = None
 
 
+class ImapMailbox(Section):
+    """A mailbox that carries post to us: MeMo as ``.xml`` or ``.tar.lzma``, or documents in plain mails."""
+
+    name: Name
+    host: str
+    port: Port = 993
+    tls: Literal["implicit", "starttls"] = "implicit"
+    """Never without."""
+    ca: Path | None = None
+    user: str
+    secret_file: Path
+    """Password; with ``oauth`` the access token, read again at each login."""
+    oauth: bool = False
+    """XOAUTH2 instead of a password."""
+    folder: str = "INBOX"
+    done: str = "Behandlet"
+    """Folder that mails are moved to when they are written down; made if it is missing."""
+    failed: str = "Ikke post"
+    """Folder for what is no post to us."""
+
+
 class Inbound(Section):
     """Post to us."""
 
     systems: tuple[RecipientSystem, ...] = ()
+    imap: tuple[ImapMailbox, ...] = ()
     every: Seconds = timedelta(seconds=30)
-    """How often each mailbox is looked into."""
+    """How often each mailbox is looked into; an IMAP server says besides when something came."""
     silent: Seconds = timedelta(hours=24)
     """A mailbox that does not answer for so long is alarmed about; Digital Post switches it off after 7 days."""
     default: str | None = None

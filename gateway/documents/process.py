@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -24,13 +25,14 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from gateway.documents.mail import read_mail
+from gateway.documents.post_mail import PostMail, read_post_mail
 from gateway.documents.reading import Reading, ReadRules
 from gateway.documents.recipients import batch_address
 from gateway.documents.sidecar.look import Look, look
 from gateway.documents.sidecar.package import merged_file, read_merged_package, read_package
 from gateway.documents.sidecar.read import Control
 from gateway.documents.sidecar.understand import Manner
-from gateway.errors import GatewayError, OurError, ReaderLimit, SubmitterError
+from gateway.errors import GatewayError, OurError, PostNotReadable, ReaderLimit, SubmitterError
 from gateway.model.batch import NOTHING_SETTLED, Settled
 from gateway.model.submission import Blob, Envelope, Submission
 
@@ -146,6 +148,17 @@ class ReaderProcess:
                 return self._once(_text, [file, media_type])
             except (TimeoutError, ProcessExpired, BrokenProcessPool):
                 return None
+
+    def post_mail(self, raw: Path, scratch: Path) -> PostMail:
+        """As ``read_post_mail``; ReaderLimit if time or memory did not suffice. Raises OurError: as ``read``."""
+        with self._room:
+            try:
+                found = self._once(_post_mail, [raw, self._rules(), scratch])
+            except (TimeoutError, ProcessExpired, BrokenProcessPool):
+                raise PostNotReadable() from None
+        if isinstance(found, GatewayError):
+            raise found
+        return found
 
     def look(self, files: Sequence[tuple[str, Path, Control | None]], manner: Manner) -> list[Look]:
         """As ``look`` for each of *files* (name, place, kind or None), in order.
@@ -263,6 +276,16 @@ def _look(
         return [look(name, path, manner, rules, control=control) for name, path, control in files]
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
+
+
+def _post_mail(raw: Path, rules: ReadRules, scratch: Path) -> PostMail | GatewayError:
+    """``read_post_mail`` in a worker."""
+    try:
+        return read_post_mail(raw, rules, scratch)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
+    except SubmitterError as refusal:
+        return copy(refusal)
 
 
 def _text(file: Path, media_type: str) -> str | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import BinaryIO, Protocol
 
 from gateway import log, rehearsal
-from gateway.errors import MemoUnreadable, RemoteError
-from gateway.model.inbound import NewPost, Post
-from gateway.model.submission import Blob
-from gateway.ports import BlobWriter, Clock, Inbound, Ledger, Mailbox, Vault
+from gateway.errors import RemoteError
+from gateway.model.inbound import NewPost
+from gateway.ports import Clock, Inbound, Ledger, Mailbox, Vault
 
 PAGE = 50
 """Messages looked at at once."""
@@ -19,13 +17,6 @@ UNFETCHED = 3
 SILENT_AFTER = timedelta(hours=24)
 """A recipient system that receives nothing for 7 days is switched off (reference, digital-post.md, section 2.4)."""
 SAID_AGAIN = timedelta(hours=24)
-
-
-class PostReader(Protocol):
-    """Reads what a mailbox gave."""
-
-    def __call__(self, stream: BinaryIO, *, content_sink: Callable[[], BlobWriter]) -> Post:
-        """Raises MemoUnreadable."""
 
 
 class Collect:
@@ -43,7 +34,6 @@ class Collect:
         inbound: Inbound,
         vault: Vault,
         mailboxes: Sequence[Mailbox],
-        read: PostReader,
         clock: Clock,
         *,
         owner: str,
@@ -54,7 +44,6 @@ class Collect:
         self._inbound = inbound
         self._vault = vault
         self._mailboxes = mailboxes
-        self._read = read
         self._clock = clock
         self._owner = owner
         self._ttl = ttl
@@ -78,9 +67,8 @@ class Collect:
             log.poll_failed(source=mailbox.name, code=error.code)
         return came
 
-    def look_for_silence(self) -> int:
-        """Alarm for every mailbox that did not answer for long; how many there are."""
-        names = [mailbox.name for mailbox in self._mailboxes]
+    def look_for_silence(self, names: Sequence[str]) -> int:
+        """Alarm for every mailbox of *names* that did not answer for long; how many there are."""
         silent = self._inbound.silent_mailboxes(names, self._silent_after, SAID_AGAIN)
         for name, lasts in silent:
             log.mailbox_silent(mailbox=name, hours=round(lasts.total_seconds() / 3600))
@@ -90,7 +78,7 @@ class Collect:
         """The first page: news fetched and confirmed, what is confirmed and still listed removed."""
         listed = mailbox.waiting(PAGE)
         self._inbound.mailbox_answered(mailbox.name)
-        known = self._inbound.known_inbound(mailbox.name, listed) if listed else {}
+        known = self._known(mailbox, listed)
         came = 0
         faults: list[RemoteError] = []
         for source_id in listed:
@@ -111,6 +99,17 @@ class Collect:
                 mailbox.remove(source_id)
         return came
 
+    def _known(self, mailbox: Mailbox, listed: Sequence[str]) -> dict[str, bool]:
+        """Those of *listed* that are written down, and whether they are confirmed."""
+        named = {source_id: mailbox.identities(source_id) for source_id in listed}
+        wanted = [one for several in named.values() if several is not None for one in several]
+        known = self._inbound.known_inbound(mailbox.name, wanted) if wanted else {}
+        return {
+            source_id: all(known[one] for one in several)
+            for source_id, several in named.items()
+            if several is not None and all(one in known for one in several)
+        }
+
     def _store(self, mailbox: Mailbox, source_id: str) -> int:
         """One message, each in its own commit: it is confirmed soon, and a later one cannot keep it waiting."""
         writer = self._vault.writer()
@@ -120,25 +119,25 @@ class Collect:
             raw = writer.commit()
         finally:
             writer.abort()
-        post, fault = self._understood(raw)
-        new = NewPost(
-            mailbox=mailbox.name, source_id=source_id, channel=mailbox.channel, received_at=self._clock.now(),
-            raw=raw, post=post, fault=fault,
+        found = mailbox.understand(source_id, raw)
+        at = self._clock.now()
+        ids = self._inbound.add_inbound(
+            [
+                NewPost(
+                    mailbox=mailbox.name, source_id=one.identity, channel=mailbox.channel, received_at=at, raw=raw,
+                    post=one.post, fault=one.fault,
+                )
+                for one in found
+            ]
         )  # fmt: skip
-        (inbound_id,) = self._inbound.add_inbound([new])
         rehearsal.at("collect.stored")
-        if inbound_id is None:
-            return 0
-        log.collected(message=inbound_id, mailbox=mailbox.name, size_bytes=raw.size_bytes, code=fault)
-        return 1
-
-    def _understood(self, raw: Blob) -> tuple[Post | None, str | None]:
-        """What stands in the bytes, or the code of why nobody can tell."""
-        try:
-            with self._vault.open(raw) as stream:
-                return self._read(stream, content_sink=self._vault.writer), None
-        except MemoUnreadable as fault:
-            return None, fault.code
+        new = [(inbound_id, one) for inbound_id, one in zip(ids, found, strict=True) if inbound_id is not None]
+        for inbound_id, one in new:
+            log.collected(message=inbound_id, mailbox=mailbox.name, size_bytes=raw.size_bytes, code=one.fault)
+        if not new and self._known(mailbox, [source_id]).get(source_id):
+            # It came before, from another place.
+            mailbox.remove(source_id)
+        return len(new)
 
     def _confirm(self, mailbox: Mailbox) -> None:
         """What we have and did not say so; one that cannot be confirmed keeps no other back."""

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
+from gateway.config.settings import ImapMailbox as ImapSettings
 from gateway.config.settings import Mail, RecipientSystem
 from gateway.digital_post.memos import NgdpMemos
-from gateway.digital_post.post import read_post
 from gateway.digital_post.wire import Wire
+from gateway.documents.post_mail import PostMail
 from gateway.egress.mail import SmtpMailOut
+from gateway.errors import ConfigError
+from gateway.mailbox.carried import CarriedPost
 from gateway.mailbox.digital_post import DigitalPostMailbox
+from gateway.mailbox.imap import ImapAccount, ImapMailbox
 from gateway.model.danish_time import local
 from gateway.model.inbound import Forwardable
 from gateway.model.letter import Document
 from gateway.model.submission import Blob
 from gateway.notices.forwarded import ForwardRenderer
-from gateway.ports import Clock, Mailbox, MailOut, Vault
+from gateway.ports import Clock, Mailbox, MailOut
 from gateway.runner import Timed
 from gateway.services.collect import Collect
 from gateway.services.distribute import Distribute
 from gateway.services.forward import ForwardArchive, ForwardMail
+from gateway.services.listen import Listen
 from gateway.services.reload import CurrentRules
 from gateway.services.work import Verb
 from gateway.storage.store import SqlLedger
+from gateway.storage.vault import LocalVault
 from gateway.wiring.meaning import loop_id
 
 SILENCE_EVERY_LOOK = 10
@@ -39,7 +46,7 @@ class Around:
 
     settings: Settings
     ledger: SqlLedger
-    vault: Vault
+    vault: LocalVault
     clock: Clock
     rules: CurrentRules
     node: str
@@ -47,11 +54,13 @@ class Around:
     """The organisation's own next hop."""
     text: Callable[[Path, str], str | None]
     """The text of a file, by its media type."""
+    post_mail: Callable[[Path, Path], PostMail]
+    """Takes a mail apart, in a process of its own."""
     closing: list[Callable[[], None]]
 
 
 def inbound_verbs(around: Around) -> list[Verb]:
-    """Who distributes and forwards."""
+    """Who listens, distributes and forwards."""
     settings, ledger = around.settings, around.ledger
     waits = settings.retry.first
     composer = _composer(around)
@@ -82,36 +91,60 @@ def inbound_verbs(around: Around) -> list[Verb]:
         texts=lambda document: around.text(_file(around.vault, document), document.media_type),
     )
     archive = ForwardArchive(ledger, ledger, ledger, around.vault, case_of=_case_of(settings), waits=waits)
-    return [distribute, *mails, archive]
+    collect = _collect(around, [])
+    listen = [Listen(collect, box, every=settings.inbound.every) for box in _imap_mailboxes(around)]
+    return [distribute, *mails, archive, *listen]
 
 
 def inbound_timed(around: Around) -> list[Timed]:
-    """Who looks into the mailboxes."""
+    """Who looks into the mailboxes that say nothing by themselves, and for those that are silent altogether."""
     settings = around.settings
-    mailboxes = inbound_mailboxes(around)
-    if not mailboxes:
+    systems: list[Mailbox] = [_system(around, system) for system in settings.inbound.systems]
+    if not systems and not settings.inbound.imap:
         return []
-    collect = Collect(
+    collect = _collect(around, systems)
+    every = settings.inbound.every
+    names = [*(one.name for one in settings.inbound.systems), *(one.name for one in settings.inbound.imap)]
+    return [
+        *([Timed("collect", every, collect.work)] if systems else []),
+        Timed("silence", every * SILENCE_EVERY_LOOK, lambda: collect.look_for_silence(names)),
+    ]
+
+
+def _collect(around: Around, mailboxes: Sequence[Mailbox]) -> Collect:
+    settings = around.settings
+    return Collect(
         around.ledger,
         around.ledger,
         around.vault,
         mailboxes,
-        read_post,
         around.clock,
         owner=around.node,
         ttl=settings.lease,
         silent_after=settings.inbound.silent,
     )
-    every = settings.inbound.every
-    return [
-        Timed("collect", every, collect.work),
-        Timed("silence", every * SILENCE_EVERY_LOOK, collect.look_for_silence),
-    ]
 
 
-def inbound_mailboxes(around: Around) -> list[Mailbox]:
-    """Every mailbox that is set up. Raises ConfigError."""
-    return [_system(around, system) for system in around.settings.inbound.systems]
+def _imap_mailboxes(around: Around) -> list[ImapMailbox]:
+    """Raises ConfigError: a CA that cannot be read."""
+    carried = CarriedPost(around.vault, around.vault.scratch, around.post_mail)
+    boxes = [ImapMailbox(_account(around.settings, box), carried.understand) for box in around.settings.inbound.imap]
+    around.closing.extend(box.close for box in boxes)
+    return boxes
+
+
+def _account(settings: Settings, box: ImapSettings) -> ImapAccount:
+    try:
+        tls = ssl.create_default_context(cafile=str(settings.path(box.ca)) if box.ca else None)
+    except OSError:
+        raise ConfigError(problems="[[inbound.imap]] ca: expected a PEM file of certificates, found none that can be read") from None
+    # 1.0 and 1.1 are broken and forbidden: RFC 8996.
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    return ImapAccount(
+        name=box.name, host=box.host, port=box.port, starttls=box.tls == "starttls", user=box.user,
+        secret=lambda: read_secret(settings.path(box.secret_file)), oauth=box.oauth,
+        folder=box.folder, done=box.done, failed=box.failed, tls=tls,
+    )  # fmt: skip
 
 
 def _system(around: Around, system: RecipientSystem) -> DigitalPostMailbox:
@@ -121,7 +154,7 @@ def _system(around: Around, system: RecipientSystem) -> DigitalPostMailbox:
     as_system = settings.model_copy(update={"digital_post": ours.model_copy(update={**own, **pair})})
     memos = NgdpMemos(Wire(as_system, read_secret(settings.path(system.token_file))), clock=around.clock)
     around.closing.append(memos.close)
-    return DigitalPostMailbox(system.name, memos)
+    return DigitalPostMailbox(system.name, memos, around.vault)
 
 
 def _composer(around: Around) -> ForwardRenderer:
@@ -179,5 +212,5 @@ def _case_of(settings: Settings) -> Callable[[Forwardable], str]:
     return case_of
 
 
-def _file(vault: Vault, document: Document) -> Path:
+def _file(vault: LocalVault, document: Document) -> Path:
     return vault.path(Blob(document.digest, document.size_bytes))

@@ -205,6 +205,7 @@ class Gateway:
             node=self.node,
             mail=self._mail_out,
             text=self._reader.text,
+            post_mail=self._reader.post_mail,
             closing=self._closing,
         )
 
