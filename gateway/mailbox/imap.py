@@ -160,6 +160,8 @@ class ImapMailbox:
         account = self._account
         kind: Any = MailBoxStartTls if account.starttls else MailBox
         box: MailBox | MailBoxStartTls = kind(account.host, account.port, timeout=account.timeout.total_seconds(), ssl_context=account.tls)
+        # From here on whatever goes wrong hangs up.
+        self._box = box
         if account.starttls and not isinstance(box.client.sock, ssl.SSLSocket):
             raise OSError("no TLS")
         _cap(box.client)
@@ -173,7 +175,6 @@ class ImapMailbox:
         for folder in (account.done, account.failed):
             if not box.folder.exists(folder):
                 box.folder.create(folder)
-        self._box = box
         return box
 
     def _select(self, box: MailBox | MailBoxStartTls) -> None:
