@@ -859,8 +859,8 @@ class Inbound(Protocol):
 
     def forward_by_token(self, token: str) -> Forwardable | None: ...
 
-    def forward_bounced(self, token: str, *, reason: str) -> str | None:
-        """A forward came back: its message lies in Indbakke again. Its id; None: nothing changed."""
+    def forward_bounced(self, token: str, *, reason: str, told: Sequence[NewForward] = ()) -> str | None:
+        """A forward came back: its message lies in Indbakke again, and *told* hear of it. Its id; None: nothing changed."""
 
     def inbox_overview(self) -> tuple[int, datetime | None]:
         """How many lie in Indbakke, and since when the oldest does."""

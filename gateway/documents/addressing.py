@@ -24,6 +24,9 @@ _LONGEST = 254
 _LOCAL = re.compile(r"([0-9A-Za-z._-]+)(?:\+([0-9A-Za-z._-]+))?", re.ASCII)
 _CVR_AND_P = re.compile(r"([0-9]{8})-[pP]([0-9]*)", re.ASCII)
 _MANY = re.compile(r"masseforsendelse-([1-9][0-9]{0,5})", re.ASCII | re.IGNORECASE)
+SERVICES = ("retur", "forkert")
+"""Names of our own addresses before ``+TOKEN``; see ``gateway.services.returned``."""
+_TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NUMBER = re.compile(r"[0-9][0-9-]*", re.ASCII)
 
 
@@ -65,6 +68,8 @@ def parse_address(
     if parts is None:
         raise UnknownAddress()
     name, wanted = parts.groups()
+    if wanted is not None and name.lower() in SERVICES and _TOKEN.fullmatch(wanted):
+        return Address(recipient=None, masked=f"{name.lower()}@{a_label(domain)}")
     many = _MANY.fullmatch(name)
     recipient = None if many or name.lower() == "send" else _recipient(name, allow_test=allow_test)
     flow = _flow(wanted, flows)
@@ -89,6 +94,14 @@ def parse_number(text: str, *, allow_test: bool) -> Recipient:
         return _recipient(text, allow_test=allow_test)
     except UnknownAddress:
         raise InvalidCpr() from None
+
+
+def service_of(address: str, domains: Iterable[str]) -> tuple[str, str] | None:
+    """Name and token, if *address* is one of our service addresses."""
+    if not is_ours(address, domains):
+        return None
+    name, plus, token = address.rpartition("@")[0].lower().partition("+")
+    return (name, token) if plus and name in SERVICES and _TOKEN.fullmatch(token) else None
 
 
 def means_a_letter(address: str, domains: Iterable[str]) -> bool:

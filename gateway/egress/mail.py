@@ -116,11 +116,15 @@ class SmtpMailOut:
         try:
             connection = self._greeted()
             if self._mail.tls == "starttls":
-                connection.starttls(context=self._tls)
+                _start_tls(connection, self._tls)
             connection.ehlo_or_helo_if_needed()
             if self._mail.user is not None:
                 connection.login(self._mail.user, self._password or "")
             return connection
+        except MailNotEncrypted:
+            if connection is not None:
+                connection.close()
+            raise
         except (OSError, smtplib.SMTPException, ValueError) as error:
             if connection is not None:
                 connection.close()
@@ -145,6 +149,16 @@ class SmtpMailOut:
             connection.close()
             raise
         self._kept.give(connection)
+
+
+def _start_tls(connection: smtplib.SMTP, context: ssl.SSLContext) -> None:
+    """RFC 3207, section 4. Raises MailNotEncrypted: they never will; an SMTPException: not just now."""
+    try:
+        connection.starttls(context=context)
+    except smtplib.SMTPResponseException as error:
+        if error.smtp_code >= 500:
+            raise MailNotEncrypted(reason=f"TLS: reply {error.smtp_code}") from None
+        raise
 
 
 class _Stale(Exception):

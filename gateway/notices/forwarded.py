@@ -111,7 +111,7 @@ class ForwardRenderer:
 
     def compose_note(self, item: Forwardable) -> bytes:
         """A mail that a rule wants written: that it matched, never the post itself. Raises MailNotSendable."""
-        mail = self._head(item, f"{SUBJECT_TAG} Reglen »{clean(item.forward.rule)}« gjaldt")
+        mail = self._head(item, f"{SUBJECT_TAG} {clean(item.forward.rule)}")
         mail["Message-ID"] = f"<{self.message_id(item)}>"
         text = clean(dict(item.forward.settings).get("text", ""))
         self._write(mail, "note", {**self._common(item), "text": text})

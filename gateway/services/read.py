@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
-from gateway.errors import BatchSeenBefore
+from gateway.errors import BatchSeenBefore, NotALetter
 from gateway.model.batch import NOTHING_SETTLED, Settled
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
@@ -44,10 +44,12 @@ class Read:
         renew_every: timedelta = timedelta(seconds=15),
         batch: int = 32,
         merged: bool = False,
+        services: Callable[[Submission, Path], str | None] = lambda _submission, _raw: None,
     ) -> None:
         """
         Args:
             merged: this is the one for merged files, which come one at a time.
+            services: acts on a mail to an address that means no letter but something to do, and says what it was.
             renew_every: how often a claim is renewed while its submission is read; shorter than a lease.
         """
         self._ledger = ledger
@@ -59,6 +61,7 @@ class Read:
         self.name = "read-merged" if merged else "read"
         self._batch = 1 if merged else batch
         self._merged = merged
+        self._services = services
 
     def work(self) -> int:
         """Read what is due; how many submissions there were."""
@@ -79,7 +82,12 @@ class Read:
         with self._scratch() as folder, kept_alive(self._ledger, claim, self._renew_every):
             # Whatever persons settled, they settled after a first reading.
             settled = self._ledger.settled(submission.id) if claim.fence > 1 else NOTHING_SETTLED
-            reading = self._reader.read(self._raw_file(submission, folder), submission, folder, settled)
+            file = self._raw_file(submission, folder)
+            served = self._services(submission, file) if submission.envelope.channel == "smtp" else None
+            if served is None:
+                reading = self._reader.read(file, submission, folder, settled)
+            else:
+                reading = Reading(title="", refusal=NotALetter(what=served), silent=True)
             reading = self._unless_sent_before(reading, submission, settled)
             if reading.refusal is None:
                 self._keep_documents(reading, folder)

@@ -48,6 +48,7 @@ from gateway.services.notify import Notify
 from gateway.services.overview import AccountOverview
 from gateway.services.read import Read
 from gateway.services.reload import CurrentRules, Reload, first_rules
+from gateway.services.returned import Returned
 from gateway.services.rhythm import Rhythm
 from gateway.services.route import Route
 from gateway.services.settle import Settle
@@ -245,6 +246,9 @@ class Gateway:
         reader = self._reader = self._new_reader(settings, settings.read.processes)
         merged = self._merged_reader = self._new_reader(settings, 1)
         waits = settings.retry.first
+        returned = Returned(
+            self._ledger, domains=settings.smtp.domains, distributors=settings.inbound.distributors
+        )
         archive = BuiltinArchive(
             self._ledger, self._vault, default_case=settings.archive.default_case
         )
@@ -263,7 +267,15 @@ class Gateway:
                 trier=trial,
             ),
             self._answer,
-            Read(self._ledger, self._vault, reader, self._vault.scratch, waits=waits, renew_every=settings.lease / 4),
+            Read(
+                self._ledger,
+                self._vault,
+                reader,
+                self._vault.scratch,
+                waits=waits,
+                renew_every=settings.lease / 4,
+                services=returned.act,
+            ),
             Read(self._ledger, self._vault, merged, self._vault.scratch, waits=waits, renew_every=settings.lease / 4, merged=True),
             self._new_route(settings, directory, reader, sends, archives),
             self._new_mass(settings, digital_post),

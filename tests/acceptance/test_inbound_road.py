@@ -6,6 +6,8 @@ import email
 import email.policy
 import random
 import signal
+import smtplib
+import ssl
 import time
 from collections import Counter
 from pathlib import Path
@@ -70,6 +72,35 @@ def test_post_nobody_decides_about_waits_in_indbakke_until_a_person_assigns_it(d
     assert message["id"] in listed
 
 
+def test_a_mail_that_comes_back_reopens_it_and_the_distributors_hear_of_it(demo):
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Skat, der kommer retur").stdout.strip()
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    (file,) = [one for one in (demo.home / "sink").rglob("new/*") if uuid.encode() in one.read_bytes()]
+    returned = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)["Return-Path"].strip("<>")
+    for action, status in (("delayed", "distributed"), ("failed", "inbox")):
+        report = (
+            f"From: MAILER-DAEMON@example.dk\r\nTo: {returned}\r\nSubject: Undelivered\r\nMessage-ID: <{action}@example.dk>\r\n"
+            "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
+            "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.dk\r\n\r\n"
+            f"Final-Recipient: rfc822; oekonomi@eksempelby-gym.dk\r\nAction: {action}\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
+        )
+        hand_over(demo, report.encode(), sender="", to=returned)
+        wait_for(lambda: any(f'"{word}"' in (demo.home / "gateway.log").read_text() for word in ("ignored",)))
+        wait_for(lambda status=status: shown(demo, uuid)["status"] == status)
+    told = wait_for(lambda: [one for one in all_mails(demo.home).get(uuid, []) if one["To"] == "postfordeling@eksempelby-gym.dk"])
+    assert "kom retur (5.1.1)" in told[0].get_body(("plain",)).get_content()
+    assert mail["Subject"].startswith("[Digital Post]")
+
+
+def test_writing_back_that_it_is_the_wrong_department_returns_it(demo):
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Skat til en anden").stdout.strip()
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    (address,) = {word.strip(",.") for word in mail.get_body(("plain",)).get_content().split() if word.startswith("forkert+")}
+    hand_over(demo, f"From: oekonomi@eksempelby-gym.dk\r\nTo: {address}\r\nSubject: Forkert\r\n\r\nIkke os\r\n".encode(), to=address)
+    wait_for(lambda: shown(demo, uuid)["status"] == "inbox")
+    assert [line["verb"] for line in shown(demo, uuid)["history"]][-1] == "returned"
+
+
 def test_post_of_authorities_goes_exactly_once_through_kills(start_demo, tmp_path):
     home = tmp_path / "home"
     demo = start_demo(home)
@@ -94,6 +125,14 @@ def test_post_of_authorities_goes_exactly_once_through_kills(start_demo, tmp_pat
         for _ in {mail["Message-ID"] for mail in copies}
     )
     assert arrived == Counter(forwarded)
+
+
+def hand_over(demo, mail, *, to, sender="oekonomi@eksempelby-gym.dk"):
+    smtp = demo.endpoints["smtp"]
+    with smtplib.SMTP(smtp["host"], smtp["port"], timeout=20) as server:
+        server.starttls(context=ssl.create_default_context(cafile=smtp["ca"]))
+        server.login(smtp["user"], smtp["password"])
+        server.sendmail(sender, [to], mail)
 
 
 def done(message):

@@ -38,8 +38,9 @@ def die_at(lane, point):
         lane.until_settled()
 
 
-# Those of files are passed only by files (test_drop_power), those of containers by merged ones (test_merged_files).
-OF_MAIL = [point for point in POINTS if point.partition(".")[0] not in ("drop", "gather", "folder", "mass")]
+# Those of files are passed only by files (test_drop_power), those of containers by merged ones (test_merged_files),
+# those of post to us by that (test_inbound_power).
+OF_MAIL = [point for point in POINTS if point.partition(".")[0] not in ("drop", "gather", "folder", "mass", "collect", "distribute", "forward")]
 
 
 @pytest.mark.slow

@@ -175,7 +175,7 @@ class InboundActs(Part):
             message = messages_of(tx, [row["inbound_id"]])[row["inbound_id"]]
             return Forwardable(forward=forward_of(row), message=message)
 
-    def forward_bounced(self, token: str, *, reason: str) -> str | None:
+    def forward_bounced(self, token: str, *, reason: str, told: Sequence[NewForward] = ()) -> str | None:
         """See ``ports.Inbound``."""
         with self._database.write() as tx:
             forward = tx.run(select(t.forwards).where(t.forwards.c.token == token)).mappings().first()
@@ -185,6 +185,7 @@ class InboundActs(Part):
             tx.change(t.forwards, [(forward["id"], {"state": "bounced", "code": reason})])
             if row["state"] in ("distributed", "opened"):
                 _change(tx, row, state="inbox", department="", ended_at=None)
+            add_forwards(tx, row["id"], told)
             note_inbound(tx, [row["id"]], "bounced", reason, item=forward["id"])
             return str(row["id"])
 
