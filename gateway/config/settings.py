@@ -455,11 +455,11 @@ class Inbound(Section):
     own_domains: tuple[str, ...] = ()
     """Mail domains of the organisation: an address in them that a sender named is honoured."""
     distributors: tuple[str, ...] = ()
-    """Mail addresses of those who distribute; told when a mail to a department comes back."""
+    """Mail addresses of those who distribute; told at 8 o'clock what lies in Indbakke, and when a mail comes back."""
     attach: Size = ByteSize(20_000_000)
     """Documents of a message that may be attached to a mail."""
     case: str = "POST-{year}"
-    """Case for post whose rule names none; ``{year}`` and ``{department}`` are filled in."""
+    """Case for post whose rule names none; ``{year}`` is filled in."""
     templates: Path | None = None
     """A folder whose ``forward.txt`` and ``forward.html`` win over ours."""
 

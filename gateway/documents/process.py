@@ -2,6 +2,7 @@
 
 The worker has bounds of time and of memory, and may be killed at any moment. Post that breaks it
 is refused; a fault of our own code comes out as it is, and is the caller's to treat as a bug.
+One module, although long: the pool, and all that runs in its workers.
 """
 
 from __future__ import annotations

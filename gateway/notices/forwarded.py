@@ -7,8 +7,10 @@ follow the channel's rules, documents are attached and never shown inside the ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,13 @@ class ForwardRenderer:
         self._write(mail, "note", {**self._common(item), "text": text})
         return mail.as_bytes()
 
+    def compose_digest(self, to: str, count: int, oldest: datetime, day: str) -> bytes:
+        """How much lies in Indbakke, to one of those who distribute. Raises MailNotSendable."""
+        mail = self._plain_head(to, f"{SUBJECT_TAG} {count} {'brev' if count == 1 else 'breve'} mangler fordeling")
+        mail["Message-ID"] = f"<indbakke.{day}.{sha256(to.encode()).hexdigest()[:12]}@{self._domain}>"
+        self._write(mail, "digest", {"count": count, "oldest": moment(oldest), "organisation": self._organisation})
+        return mail.as_bytes()
+
     def message_id(self, item: Forwardable) -> str:
         """Without brackets; derived, so that a mail sent twice can be seen to be one."""
         number = item.forward.id.rpartition(".")[2]
@@ -126,19 +135,23 @@ class ForwardRenderer:
 
     def _head(self, item: Forwardable, subject: str) -> EmailMessage:
         post = item.message.post
+        mail = self._plain_head(item.forward.address, subject)
+        mail["Sensitivity"] = "Company-Confidential"
+        mail["X-DigitalPost-Message-Id"] = post.uuid or item.message.id
+        if post.sender.kind == "cvr" and post.sender.number.isascii() and post.sender.number.isalnum():
+            mail["X-DigitalPost-From-CVR"] = post.sender.number
+        return mail
+
+    def _plain_head(self, to: str, subject: str) -> EmailMessage:
         mail = EmailMessage(policy=POLICY)
         mail["From"] = f"Digital Post – {self._organisation} <{self._sender}>"
-        mail["To"] = address(item.forward.address)
+        mail["To"] = address(to)
         mail["Subject"] = subject
         mail["Date"] = format_datetime(self._clock.now())
         # RFC 3834: so that out-of-office replies and other robots do not answer.
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
         mail["X-Loop"] = self._loop_id
-        mail["Sensitivity"] = "Company-Confidential"
-        mail["X-DigitalPost-Message-Id"] = post.uuid or item.message.id
-        if post.sender.kind == "cvr" and post.sender.number.isascii() and post.sender.number.isalnum():
-            mail["X-DigitalPost-From-CVR"] = post.sender.number
         return mail
 
     def _subject(self, item: Forwardable, *, attached: bool) -> str:

@@ -12,8 +12,8 @@ from gateway.ports import Clock, Inbound, Ledger, Mailbox, Vault
 
 PAGE = 50
 """Messages looked at at once."""
-UNFETCHED = 3
-"""Messages of a page that may fail to be fetched before we take it that all of them would."""
+AT_ONCE = 3
+"""Messages of a page that may fail to be fetched, or confirmed, before we take it that all of them would."""
 SILENT_AFTER = timedelta(hours=24)
 """A recipient system that receives nothing for 7 days is switched off (reference, digital-post.md, section 2.4)."""
 SAID_AGAIN = timedelta(hours=24)
@@ -89,7 +89,7 @@ class Collect:
             except RemoteError as error:
                 # One that cannot be fetched keeps no other back; when several cannot, none can.
                 faults.append(error)
-                if len(faults) == UNFETCHED:
+                if len(faults) == AT_ONCE:
                     break
         self._confirm(mailbox)
         if faults:
@@ -140,19 +140,25 @@ class Collect:
         return len(new)
 
     def _confirm(self, mailbox: Mailbox) -> None:
-        """What we have and did not say so; one that cannot be confirmed keeps no other back."""
+        """What we have and did not say so. One that cannot be confirmed keeps no other back, and is told again at the
+        next look; when several cannot, none can.
+        """
         done: list[str] = []
-        fault: RemoteError | None = None
+        faults: list[RemoteError] = []
         for unconfirmed in self._inbound.unconfirmed_inbound(mailbox.name, PAGE):
             try:
                 mailbox.confirm(unconfirmed)
                 done.append(unconfirmed.source_id)
             except RemoteError as error:
-                fault = error
+                faults.append(error)
+                if len(faults) == AT_ONCE:
+                    break
         rehearsal.at("collect.confirmed")
         if done:
             self._inbound.inbound_confirmed(mailbox.name, done)
-        if fault is not None:
-            raise fault
+        if len(faults) == AT_ONCE:
+            raise faults[-1]
+        for fault in faults:
+            log.poll_failed(source=mailbox.name, code=fault.code)
 
 

@@ -132,7 +132,7 @@ class ForwardArchive:
     """Claims due archivings: the message as it came, and its documents, into a case.
 
     Args:
-        case_of: number of the case of a message whose rule names none.
+        case_of: number of its case: what its rule names, else the usual one. Raises ArchiveRefused.
     """
 
     name = "forward-archive"
@@ -171,7 +171,7 @@ class ForwardArchive:
         for _, blob, _ in files:
             # Never say "archived" about bytes that are gone.
             self._vault.open(blob).close()
-        number = settings.get("case") or self._case_of(item)
+        number = self._case_of(item)
         with self._ledger.together():
             self._cases.put_case(number, plan=settings.get("plan"), at=message.received_at)
             self._cases.put_item(number, letter_id=message.id, metadata=metadata(item, number), files=files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from gateway.config import Settings
@@ -14,6 +15,7 @@ from gateway.config.settings import Mail, RecipientSystem
 from gateway.digital_post.memos import NgdpMemos
 from gateway.digital_post.wire import Wire
 from gateway.documents.post_mail import PostMail
+from gateway.egress.archive_builtin import case_number
 from gateway.egress.mail import SmtpMailOut
 from gateway.errors import ConfigError
 from gateway.mailbox.carried import CarriedPost
@@ -27,6 +29,7 @@ from gateway.notices.forwarded import ForwardRenderer
 from gateway.ports import Clock, Mailbox, MailOut
 from gateway.runner import Timed
 from gateway.services.collect import Collect
+from gateway.services.digest import Digest
 from gateway.services.distribute import Distribute
 from gateway.services.forward import ForwardArchive, ForwardMail
 from gateway.services.listen import Listen
@@ -36,6 +39,7 @@ from gateway.storage.store import SqlLedger
 from gateway.storage.vault import LocalVault
 from gateway.wiring.meaning import loop_id
 
+DIGEST_EVERY = timedelta(minutes=5)
 SILENCE_EVERY_LOOK = 10
 """Looks into the mailboxes between two looks for silence."""
 
@@ -99,13 +103,19 @@ def inbound_verbs(around: Around) -> list[Verb]:
 def inbound_timed(around: Around) -> list[Timed]:
     """Who looks into the mailboxes that say nothing by themselves, and for those that are silent altogether."""
     settings = around.settings
+    composer = _composer(around)
+    digest = Digest(
+        around.ledger, around.mail, around.clock, to=settings.inbound.distributors, compose=composer.compose_digest
+    )
+    told = [Timed("digest", DIGEST_EVERY, digest.look)] if settings.inbound.distributors else []
     systems: list[Mailbox] = [_system(around, system) for system in settings.inbound.systems]
     if not systems and not settings.inbound.imap:
-        return []
+        return told
     collect = _collect(around, systems)
     every = settings.inbound.every
     names = [*(one.name for one in settings.inbound.systems), *(one.name for one in settings.inbound.imap)]
     return [
+        *told,
         *([Timed("collect", every, collect.work)] if systems else []),
         Timed("silence", every * SILENCE_EVERY_LOOK, lambda: collect.look_for_silence(names)),
     ]
@@ -207,7 +217,8 @@ class _Outs:
 def _case_of(settings: Settings) -> Callable[[Forwardable], str]:
     def case_of(item: Forwardable) -> str:
         year = local(item.message.received_at).year
-        return settings.inbound.case.replace("{year}", str(year)).replace("{department}", item.forward.department or "indbakke")
+        usual = settings.inbound.case.replace("{year}", str(year))
+        return case_number(dict(item.forward.settings).get("case") or usual)
 
     return case_of
 

@@ -19,6 +19,7 @@ from gateway.rules.bundle import Bundle
 from gateway.sandbox.posting import Letter, memo_xml
 from gateway.sandbox.realistic import page
 from gateway.services.collect import Collect
+from gateway.services.digest import Digest
 from gateway.services.distribute import Distribute, present, to_department
 from gateway.services.forward import ForwardArchive, ForwardMail
 
@@ -171,7 +172,7 @@ class Post:
 
     def archive(self):
         return ForwardArchive(
-            self.ledger, self.ledger, self.ledger, self.vault, case_of=lambda _: "POST-2026", waits=WAITS
+            self.ledger, self.ledger, self.ledger, self.vault, case_of=lambda item: dict(item.forward.settings).get("case", "POST-2026"), waits=WAITS
         ).work()
 
     def came(self, title="Brev", **tags):
@@ -208,8 +209,8 @@ def test_a_message_is_stored_then_confirmed_and_never_fetched_again(post):
 
 def test_a_receipt_that_was_lost_is_sent_again_though_the_message_is_listed_no_more(post):
     uuid = post.posted()
-    post.mailbox.confirming.errors = [DigitalPostUnavailable(reason="x")]
-    assert post.collect() == 0, "it came, but the look ended with a fault"
+    post.mailbox.confirming.errors = [DigitalPostUnavailable(reason="x")] * 2
+    assert post.collect() == 1
     assert post.mailbox.confirmed == []
     post.mailbox.memos.clear()
     post.collect()
@@ -431,3 +432,26 @@ def test_its_bytes_are_named_so_that_the_sweep_keeps_them(post):
     assert {message.raw.digest, message.post.main.digest} <= post.ledger.named_digests()
 
 
+def test_once_a_day_after_eight_the_distributors_hear_what_lies_in_indbakke(post):
+    class At:
+        def __init__(self):
+            self.hour, self.day = 5, 27
+
+        def now(self):
+            return datetime(2026, 11, self.day, self.hour, 30, tzinfo=UTC)
+
+    at = At()
+    digest = Digest(
+        post.ledger, post.own, at, to=["a@x.dk", "b@x.dk"], compose=lambda to, count, oldest, day: f"{to} {count} {day}".encode()
+    )
+    at.hour = 8
+    assert digest.look() == 0, "nothing lies there"
+    at.day = 28
+    post.came("Andet")
+    at.hour = 6
+    assert digest.look() == 0, "before eight"
+    at.hour = 8
+    post.own.sending.errors = [None, MailRelayUnavailable(reason="x")]
+    assert digest.look() == 1
+    assert (digest.look(), digest.look()) == (2, 0)
+    assert [mail for _, _, mail in post.own.took] == [b"a@x.dk 1 2026-11-28", b"b@x.dk 1 2026-11-28"]
