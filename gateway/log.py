@@ -248,6 +248,10 @@ def inbound_archived(*, message: str) -> None:
     _log.info("inbound_archived", message=message)
 
 
+def link_downloaded(*, message: str, forward: str) -> None:
+    _log.info("link_downloaded", message=message, forward=forward)
+
+
 def bounced(*, message: str, code: str) -> None:
     """A forwarded mail came back; its message lies in Indbakke again."""
     _log.error("bounced", message=message, code=code)

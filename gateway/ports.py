@@ -866,6 +866,21 @@ class Inbound(Protocol):
         """How many lie in Indbakke, and since when the oldest does."""
 
 
+class Links(Protocol):
+    """What we remember of links to post that was not attached. Codes and visits come as digests."""
+
+    def link_code_made(self, forward_id: str, code: str, lasts: timedelta) -> bool:
+        """The code that opens it from now on, and no other. False: too many, or too soon after the last one."""
+
+    def link_opened(self, forward_id: str, code: str, visit: str, lasts: timedelta) -> bool:
+        """A visit for the code mailed last, which opens nothing any more. False: it is another one, too old, or was
+        tried too often.
+        """
+
+    def link_visited(self, forward_id: str, visit: str) -> bool:
+        """Whether that visit goes on."""
+
+
 class Cases(Protocol):
     """What the built-in archive remembers: cases (sager) and what lies in them."""
 

@@ -40,13 +40,17 @@ TRIES = 3
 
 DOMAIN = "dp.example.dk"
 USER = "demo"
-PORTS = {"smtp": 2525, "sftp": 2222, "sandbox": 8443, "sink": 2526}
+PORTS = {"smtp": 2525, "sftp": 2222, "sandbox": 8443, "sink": 2526, "links": 8025}
 ACCOUNT = "demo"
 FOLDER = "demo-mappe"
 """Tried first; a port that is taken is replaced by any free one."""
 
 CVR = "12345674"
-DEPARTMENTS = {"oekonomi": "oekonomi@eksempelby-gym.dk", "kontor": "kontor@eksempelby-gym.dk"}
+DEPARTMENTS = {
+    "oekonomi": "oekonomi@eksempelby-gym.dk",
+    "kontor": "kontor@eksempelby-gym.dk",
+    "ledelse": "rektor@eksempelby-gym.dk",
+}
 INBOUND_RULES = """\
 # Who gets post to the school. What no rule decides lies in Indbakke: gateway inbound list --status inbox
 
@@ -57,6 +61,11 @@ addresses = ["oekonomi@eksempelby-gym.dk"]
 [departments.kontor]
 name = "Kontoret"
 addresses = ["kontor@eksempelby-gym.dk"]
+
+[departments.ledelse]
+name = "Ledelsen"
+addresses = ["rektor@eksempelby-gym.dk"]
+delivery = "link"
 
 [[rule]]
 id = "tax-or-production-unit"
@@ -124,6 +133,10 @@ name = "virk"
 system_id = "{system}"
 token_file = "secrets/digital-post.token"
 
+[links]
+enabled = true
+port = {links}  # demo
+
 [rules]
 path = "regler"
 
@@ -171,7 +184,7 @@ def _run(home: Path) -> None:
     log.configure((home / "gateway.log").open("a", encoding="utf-8", buffering=1))
     with _world(home) as world:
         for _ in range(TRIES):
-            if _serve_on(_free(PORTS["smtp"]), home, world, sftp_port=_free(PORTS["sftp"])):
+            if _serve_on(home, world, {name: _free(PORTS[name]) for name in ("smtp", "sftp", "links")}):
                 break
     click.echo("Stopped.")
 
@@ -181,11 +194,11 @@ def _free(wanted: int) -> int:
     return _any_port() if _is_taken(wanted) else wanted
 
 
-def _serve_on(port: int, home: Path, world: World, *, sftp_port: int) -> bool:
+def _serve_on(home: Path, world: World, ports: dict[str, int]) -> bool:
     """Run the gateway until it is stopped; False if somebody else has one of the ports."""
     endpoints = home / "endpoints.json"
     endpoints.unlink(missing_ok=True)
-    password = _prepare(home, world, smtp_port=port, sftp_port=sftp_port)
+    password = _prepare(home, world, ports)
     settings = load_settings(home)
     migrate_ledger(settings)
 
@@ -245,7 +258,7 @@ def _any_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _prepare(home: Path, world: World, *, smtp_port: int, sftp_port: int) -> str:
+def _prepare(home: Path, world: World, ports: dict[str, int]) -> str:
     """Certificates, token, user and configuration, where they are missing; the demo password."""
     (home / "tls").mkdir(exist_ok=True)
     (home / "secrets").mkdir(exist_ok=True, mode=0o700)
@@ -256,13 +269,13 @@ def _prepare(home: Path, world: World, *, smtp_port: int, sftp_port: int) -> str
     if not password_file.exists():
         _secret(password_file, secrets.token_urlsafe(12))
         add_user(home / "users.toml", USER, password_file.read_text(), addresses=("*",), notices="all")
-    _prepare_sftp(home, sftp_port)
+    _prepare_sftp(home, ports["sftp"])
     (home / "mappe").mkdir(exist_ok=True)
     if not (home / "regler").exists():
         (home / "regler").mkdir()
         (home / "regler" / "breve.toml").write_text(next(iter(builtin().files.values())), encoding="utf-8")
         (home / "regler" / "modtaget.toml").write_text(INBOUND_RULES, encoding="utf-8")
-    _write_config(home, world, smtp_port=smtp_port, sftp_port=sftp_port)
+    _write_config(home, world, ports)
     return password_file.read_text()
 
 
@@ -277,8 +290,8 @@ def _prepare_sftp(home: Path, port: int) -> None:
     (home / "secrets" / "sftp_known_hosts").write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def _write_config(home: Path, world: World, *, smtp_port: int, sftp_port: int) -> None:
-    ports = {"smtp": smtp_port, "sftp": sftp_port, "sandbox": world.sandbox.port, "sink": world.sink.port}
+def _write_config(home: Path, world: World, ours: dict[str, int]) -> None:
+    ports = {**ours, "sandbox": world.sandbox.port, "sink": world.sink.port}
     fresh = CONFIG.format(
         domain=DOMAIN,
         system=world.sandbox.system,
@@ -322,6 +335,7 @@ def _endpoints(home: Path, world: World, ports: dict[str, int], password: str) -
         "folder": {"path": str(home / "mappe")},
         "sandbox": world.sandbox.endpoints(),
         "inbound": {"cvr": CVR, "departments": DEPARTMENTS},
+        "links": {"host": "127.0.0.1", "port": ports["links"]},
         "sink": {"host": "127.0.0.1", "port": sink.port, "maildir": str(sink.maildir)},
     }
 

@@ -464,6 +464,21 @@ class Inbound(Section):
     """A folder whose ``forward.txt`` and ``forward.html`` win over ours."""
 
 
+class Links(Section):
+    """Pages behind the links in mails to departments, for post that is not attached."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 8025
+    url: str = ""
+    """What the department's browser calls it: ``https://…``, without a slash at the end; not set: host and port."""
+    certificate: Path | None = None
+    """Not set: that of ``[smtp]``, with its key."""
+    key: Path | None = None
+    lasts: Seconds = timedelta(days=14)
+    """How long a link leads anywhere."""
+
+
 class Retry(Section):
     first: tuple[Seconds, ...] = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
     """Waits after the first tries (F13); then hourly with jitter."""
@@ -519,6 +534,7 @@ class Settings(Section):
     folders: tuple[WatchedFolder, ...] = ()
     archive: Archive = Archive()
     inbound: Inbound = Inbound()
+    links: Links = Links()
     rules: Rules = Rules()
     flows: dict[str, Flow] = Field(default_factory=dict)
     retry: Retry = Retry()

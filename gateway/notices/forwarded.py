@@ -6,6 +6,7 @@ follow the channel's rules, documents are attached and never shown inside the ma
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
@@ -117,6 +118,13 @@ class ForwardRenderer:
         mail["Message-ID"] = f"<{self.message_id(item)}>"
         text = clean(dict(item.forward.settings).get("text", ""))
         self._write(mail, "note", {**self._common(item), "text": text})
+        return mail.as_bytes()
+
+    def compose_code(self, item: Forwardable, code: str) -> bytes:
+        """The code that opens the page of a forward, to its address. Raises MailNotSendable."""
+        mail = self._plain_head(item.forward.address, "Kode til Digital Post")
+        mail["Message-ID"] = f"<kode.{secrets.token_hex(12)}@{self._domain}>"
+        self._write(mail, "code", {"code": code, "organisation": self._organisation})
         return mail.as_bytes()
 
     def compose_digest(self, to: str, count: int, oldest: datetime, day: str) -> bytes:

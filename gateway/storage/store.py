@@ -18,6 +18,7 @@ from gateway.storage.ledger.drops import Dropping
 from gateway.storage.ledger.guard import Guarding
 from gateway.storage.ledger.inbound import Collecting
 from gateway.storage.ledger.inbound_acts import InboundActs
+from gateway.storage.ledger.links import LinkKeeping
 from gateway.storage.ledger.notify import Notifying
 from gateway.storage.ledger.operate import Operating
 from gateway.storage.ledger.read import Reading
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 
 
 class SqlLedger(
-    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping, Collecting, InboundActs
+    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping, Collecting, InboundActs, LinkKeeping
 ):
-    """``ports.Ledger``, ``ports.Drops``, ``ports.Cases`` and ``ports.Inbound`` on one database. Safe to share between threads."""
+    """``ports.Ledger``, ``ports.Drops``, ``ports.Cases``, ``ports.Inbound`` and ``ports.Links`` on one database. Safe to share between threads."""
 
     def together(self) -> AbstractContextManager[None]:
         """All writes of this thread inside the block are one transaction: one flush for many letters.

@@ -17,7 +17,9 @@ from gateway.digital_post.wire import Wire
 from gateway.documents.post_mail import PostMail
 from gateway.egress.archive_builtin import case_number
 from gateway.egress.mail import SmtpMailOut
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, MailNotEncrypted
+from gateway.links.app import LinkPages, link_app
+from gateway.links.running import LinkServer
 from gateway.mailbox.carried import CarriedPost
 from gateway.mailbox.digital_post import DigitalPostMailbox
 from gateway.mailbox.imap import ImapAccount, ImapMailbox
@@ -25,7 +27,7 @@ from gateway.model.danish_time import local
 from gateway.model.inbound import Forwardable
 from gateway.model.letter import Document
 from gateway.model.submission import Blob
-from gateway.notices.forwarded import ForwardRenderer
+from gateway.notices.forwarded import ForwardRenderer, shown_name
 from gateway.ports import Clock, Mailbox, MailOut
 from gateway.runner import Timed
 from gateway.services.collect import Collect
@@ -182,7 +184,46 @@ def _composer(around: Around) -> ForwardRenderer:
         loop_id(settings),
         clock=around.clock,
         hide_subject=hide_subject,
+        page=_page_of(settings) if settings.links.enabled else None,
         overrides=None if folder is None else settings.path(folder),
+    )
+
+
+def _page_of(settings: Settings) -> Callable[[str], str]:
+    links = settings.links
+    base = links.url.rstrip("/") or f"https://{links.host}:{links.port}"
+    return lambda token: f"{base}/l/{token}"
+
+
+def inbound_links(around: Around) -> LinkServer | None:
+    """The pages of links, if there are any. Raises ConfigError when it starts."""
+    settings, links = around.settings, around.settings.links
+    if not links.enabled:
+        return None
+    composer, out = _composer(around), _Outs(around).own
+
+    def send_code(item: Forwardable, code: str) -> None:
+        if out is None:
+            raise MailNotEncrypted(reason='[mail] tls = "none"')
+        out.send(composer.compose_code(item, code), to=item.forward.address, sender=None)
+
+    pages = LinkPages(
+        around.ledger,
+        around.ledger,
+        around.vault,
+        around.clock,
+        organisation=settings.organisation.name,
+        send_code=send_code,
+        name_of=shown_name,
+        lasts=links.lasts,
+    )
+    own = links.certificate is not None
+    return LinkServer(
+        link_app(pages),
+        host=links.host,
+        port=links.port,
+        certificate=settings.path(links.certificate if links.certificate is not None else settings.smtp.certificate),
+        key=settings.path((links.key if own else None) or settings.smtp.key),
     )
 
 

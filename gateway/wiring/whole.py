@@ -24,7 +24,7 @@ from gateway.documents.sidecar.templates import templates
 from gateway.egress.archive_builtin import BuiltinArchive
 from gateway.egress.digital_post import DigitalPost
 from gateway.egress.mail import SmtpMailOut
-from gateway.errors import AddressTaken, HomeInUse
+from gateway.errors import AddressTaken, ConfigError, HomeInUse
 from gateway.ingress.folder.rounds import FolderWatch
 from gateway.ingress.folder.share import Share
 from gateway.ingress.folder.watch import Watched
@@ -55,7 +55,7 @@ from gateway.services.settle import Settle
 from gateway.services.ship import Ship
 from gateway.services.trial import Trial
 from gateway.services.work import Verb
-from gateway.wiring.inbound import Around, inbound_timed, inbound_verbs
+from gateway.wiring.inbound import Around, inbound_links, inbound_timed, inbound_verbs
 from gateway.wiring.meaning import (
     drop_manners,
     list_marks,
@@ -96,6 +96,7 @@ class Gateway:
         self._settings_flows = settings.all_flows()
         self._guard = self._new_guard(settings)
         self._runner = self._build_runner(settings)
+        self._links = inbound_links(self._around(settings))
         self._intake = GroupCommit(self._ledger, wake=self._runner.wake)
         self._files = FileCommit(self._ledger, wake=self._runner.wake)
         self._overview = AccountOverview(self._ledger, self._clock, page=overview_html, sheet=overview_csv)
@@ -112,7 +113,8 @@ class Gateway:
     @property
     def ports(self) -> dict[str, int]:
         """Listening ports by name."""
-        return {**self._smtp.ports, **({"sftp": self._sftp.port} if self._sftp is not None else {})}
+        links = {"links": self._links.port} if self._links is not None else {}
+        return {**self._smtp.ports, **({"sftp": self._sftp.port} if self._sftp is not None else {}), **links}
 
     async def start(self) -> None:
         """Begin to work, then to listen: what was due before is not behind what comes new.
@@ -127,6 +129,12 @@ class Gateway:
         await self._listen(self._smtp.start, "[smtp] host, port, tls_port")
         if self._sftp is not None:
             await self._listen(self._sftp.start, "[sftp] host, port")
+        if self._links is not None:
+            try:
+                self._links.start()
+            except ConfigError:
+                await self.stop()
+                raise
 
     async def _listen(self, start: Callable[[], Awaitable[None]], keys: str) -> None:
         try:
@@ -141,6 +149,8 @@ class Gateway:
     async def stop(self) -> None:
         """Listen no more, finish what is under way, close everything."""
         await self._smtp.stop()
+        if self._links is not None:
+            self._links.stop()
         if self._sftp is not None:
             await self._sftp.stop()
         self._folders.stop()

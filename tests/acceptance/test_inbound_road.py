@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from gateway.cli.demo import CVR
@@ -70,6 +71,32 @@ def test_post_nobody_decides_about_waits_in_indbakke_until_a_person_assigns_it(d
     assert shown(demo, uuid)["status"] == "inbox"
     listed = demo.gateway("inbound", "list", "--status", "inbox").stdout
     assert message["id"] in listed
+
+
+def test_a_department_that_gets_links_opens_its_post_with_a_code(demo):
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Fortroligt om ledelsen").stdout.strip()
+    message = wait_for(lambda: shown(demo, uuid))
+    assert demo.gateway("inbound", "assign", message["id"], "ledelse").returncode == 0
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    assert "Fortroligt" not in mail.as_string()
+    (link,) = {word for word in mail.get_body(("plain",)).get_content().split() if word.startswith("https://")}
+    link = link.replace("127.0.0.1", "localhost")
+    with httpx2.Client(verify=ssl.create_default_context(cafile=demo.endpoints["smtp"]["ca"]), timeout=20) as browser:
+        assert "r…@eksempelby-gym.dk" in browser.get(link).text
+        browser.post(f"{link}/kode")
+        code = wait_for(lambda: code_in(demo.home))
+        assert browser.post(f"{link}/aabn", data={"code": code}).status_code == 303
+        assert "Fortroligt om ledelsen" in browser.get(f"{link}/post").text
+        assert browser.get(f"{link}/fil/0").content.startswith(b"%PDF-")
+        assert browser.post(f"{link}/behandlet").status_code == 200
+    assert shown(demo, uuid)["status"] == "done"
+
+
+def code_in(home: Path):
+    """The code of the latest mail that holds one."""
+    found = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in (home / "sink").rglob("new/*")]
+    codes = [mail.get_body(("plain",)).get_content().split()[2] for mail in found if mail["Subject"] == "Kode til Digital Post"]
+    return codes[-1] if codes else None
 
 
 def test_a_mail_that_comes_back_reopens_it_and_the_distributors_hear_of_it(demo):

@@ -26,7 +26,7 @@ HOMES = {
     "alembic": ("alembic", {"storage"}),
     "psycopg": ("psycopg", {"storage"}),
     "apscheduler": ("apscheduler", {"runner"}),
-    "jinja2": ("jinja2", {"notices"}),
+    "jinja2": ("jinja2", {"notices", "links"}),
     "lxml": ("lxml", {"digital_post", "sandbox"}),
     "pikepdf": ("pikepdf", {"documents"}),
     "pypdf": ("pypdf", {"documents"}),
