@@ -35,13 +35,15 @@ class Returned:
         self._distributors = distributors
 
     def act(self, submission: Submission, raw: Path) -> str | None:
-        """What the mail was, in Danish, for the log; None: it is to no such address."""
-        for address in submission.envelope.recipients:
-            service = service_of(address, self._domains)
-            if service is not None:
-                name, token = service
-                return self._bounced(token, raw) if name == "retur" else self._wrong(token, submission)
-        return None
+        """What the mail was, in Danish, for the log; None: it is to an address that means a letter, and is read as one."""
+        found = [service_of(address, self._domains) for address in submission.envelope.recipients]
+        services = [one for one in found if one is not None]
+        if not services or len(services) < len(found):
+            return None
+        said = [
+            self._bounced(token, raw) if name == "retur" else self._wrong(token, submission) for name, token in services
+        ]
+        return said[0]
 
     def _bounced(self, token: str, raw: Path) -> str:
         """RFC 3464: only *failed* means that nobody will get it; a delay, or an out-of-office note, does not."""
