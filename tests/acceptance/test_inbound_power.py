@@ -24,7 +24,7 @@ from gateway.sandbox.realistic import page
 from gateway.storage.store import open_ledger
 
 LANES, KILLS = 4, int(os.environ.get("INBOUND_KILLS", "3"))
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 RULES = """
 [departments.oekonomi]
 name = "Økonomi"

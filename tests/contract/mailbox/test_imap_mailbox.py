@@ -225,10 +225,9 @@ def test_new_mail_is_noticed_at_once(post):
     assert listen.work() == 0
     assert listen.work() == 0
     post.append(mail(("1.xml", memo(), "application/xml")))
-    began = time.monotonic()
+    until = time.monotonic() + 60
     while not listen.work():
-        assert time.monotonic() - began < 10
-    assert time.monotonic() - began < 5
+        assert time.monotonic() < until, "though it is looked into only once an hour"
     assert post.count("Behandlet") == 1
 
 
