@@ -57,7 +57,7 @@ CONTACT_LISTS: Mapping[str, str] = {
 DELAY = "delay"
 DUPLICATE = "duplicate"
 STAYS_LISTED = "stays_listed"
-DEFAULTS: Mapping[str, str] = {DELAY: "2", DUPLICATE: "conflict", STAYS_LISTED: "no"}
+DEFAULTS: Mapping[str, str] = {DELAY: "2", DUPLICATE: "conflict"}
 
 _OFTEN = re.compile(r"off|always|[0-9]{1,9}|(100|[0-9]{1,2})(\.[0-9]+)?%", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?", re.ASCII)

@@ -61,7 +61,7 @@ def received_memos(posted: Posted, dials: Dials) -> APIRouter:
         if receipt.message_uuid.lower() != uuid.lower():
             raise Refused(400, "receipt.message.uuid.mismatch", "messageUUID is not the one in the path")
         # Whether a receipt takes the message off the list is not known, so a dial turns it.
-        stays = dials.values()[STAYS_LISTED] == "yes"
+        stays = dials.values().get(STAYS_LISTED) == "yes"
         if not posted.answer(uuid, receipt.model_dump(by_alias=True, exclude_none=True), removes=not stays):
             raise Refused(404, "memo.not.found", "there is no message of that id")
         return {"sandbox": True}

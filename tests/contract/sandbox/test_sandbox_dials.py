@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from gateway.sandbox.dials import (
     Dials,
     every_dial,
 )
+from gateway.sandbox.posting import Letter, post
+from gateway.sandbox.realistic import page
 
 from .conftest import CPR, memo
 
@@ -310,3 +313,23 @@ def test_dials_turned_together_show_one_after_the_other(sandbox, client):
     sandbox.dials.update({"unavailable": "1", "throttled": "1", "unauthorized": "1"})
     uuid = str(uuid4())
     assert [client.send(uuid, memo(uuid)).status for _ in range(4)] == [503, 429, 401, 201]
+
+
+@pytest.mark.parametrize(("dial", "left"), [({}, 0), ({"stays_listed": "yes"}, 1)], ids=["gone", "stays"])
+def test_a_message_to_a_recipient_system_may_stay_listed_after_its_receipt(sandbox, client, dial, left):
+    sandbox.dials.update(dial)
+    uuid = post(sandbox.folder, Letter(to_cvr="12345674", from_cvr="19552101", from_name="SKAT", title="Brev", files=(page("SKAT", "Brev"),)))
+    assert client.request("GET", "/apis/v1/memos/?page=0&size=10").json["content"] == [uuid]
+    receipt = {"transmissionId": str(uuid4()), "messageUUID": uuid, "receiptStatus": "COMPLETED", "timeStamp": "2026-11-27T09:00:00Z"}
+    answer = client.request("POST", f"/apis/v1/memos/{uuid}/receipt", json.dumps(receipt).encode(), JSON)
+    assert answer.status == 200
+    assert len(client.request("GET", "/apis/v1/memos/").json["content"]) == left
+    removed = client.request("DELETE", f"/apis/v1/memos/{uuid}")
+    assert removed.status == (204 if left else 404)
+    assert client.request("GET", "/apis/v1/memos/").json["content"] == []
+
+
+def test_faults_of_receiving_have_dials_of_their_own(sandbox, client):
+    sandbox.dials.set("inbound.unavailable", "1")
+    assert client.send().status == 201
+    assert [client.request("GET", "/apis/v1/memos/").status for _ in range(2)] == [503, 200]
