@@ -208,7 +208,7 @@ def test_a_set_that_cannot_be_read_never_takes_the_place_of_one_that_works(demo,
 
 def test_two_persons_where_two_must_agree(demo, ledger):
     config = demo.home / "gateway.toml"
-    config.write_text(config.read_text() + "\n[rules]\nsecond_approver = true\n")
+    config.write_text(config.read_text().replace("[rules]\n", "[rules]\nsecond_approver = true\n"))
     folder = written(demo.home, "TO-NØGLER")
     before = ledger.active_rules()
     waiting = demo.json("rules", "activate", str(folder))

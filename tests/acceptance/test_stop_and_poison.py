@@ -163,7 +163,7 @@ def test_a_gateway_that_cannot_listen_says_so_and_ends(tmp_path, start_lane, wai
     (other / "gateway.toml").write_text(config)
     ended = gateway(other, "serve")
     assert ended.returncode == 78
-    assert ended.stderr.startswith("GW-100: gateway.toml, [smtp] host, port, tls_port:")
+    assert ended.stderr.startswith("GW-102: gateway.toml, [smtp] host, port, tls_port:")
     assert os.strerror(errno.EADDRINUSE) in ended.stderr
 
 
