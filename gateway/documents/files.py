@@ -93,7 +93,7 @@ def _document(part: Part, rules: ReadRules, scratch: Path, taken: set[str], note
     return Document(
         name=names.distinct(name, taken),
         media_type=media.MEDIA_TYPES[ending],
-        digest=_keep(content, scratch),
+        digest=keep(content, scratch),
         size_bytes=len(content),
         role="attachment",
         pages=_pages(content, name) if ending == "pdf" else None,
@@ -143,7 +143,7 @@ def _body(pieces: Pieces, scratch: Path, taken: set[str]) -> Document | None:
     return Document(
         name=names.distinct(BODY_NAME, taken),
         media_type=media.MEDIA_TYPES["txt"],
-        digest=_keep(content, scratch),
+        digest=keep(content, scratch),
         size_bytes=len(content),
         role="attachment",
     )
@@ -169,7 +169,8 @@ def _mb(size_bytes: int, rounded: Callable[[float], int]) -> str:
     return f"{tenths // 10},{tenths % 10}"
 
 
-def _keep(content: bytes, scratch: Path) -> str:
+def keep(content: bytes, scratch: Path) -> str:
+    """*content* as a file of *scratch*, named by its digest, which is returned. Raises DiskFull."""
     digest = hashlib.sha256(content).hexdigest()
     try:
         (scratch / digest).write_bytes(content)

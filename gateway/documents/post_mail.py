@@ -5,21 +5,18 @@ Runs in a process of its own, see ``gateway.documents.process``.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from gateway.documents import headers, media, names
-from gateway.documents.body import body_text
+from gateway.documents.files import keep
 from gateway.documents.head import Head, read_head
 from gateway.documents.mime import Part, take_apart
 from gateway.documents.reading import ReadRules
 from gateway.documents.subject import plain_subject
 from gateway.errors import NoDocument, NotALetter
-
-_LONGEST_TEXT = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,6 @@ class PostMail:
     """As its From says; nobody proved it."""
     sent_at: datetime | None
     files: tuple[MailFile, ...] = field(repr=False)
-    text: str = field(repr=False)
 
 
 def read_post_mail(raw: Path, rules: ReadRules, scratch: Path) -> PostMail:
@@ -66,14 +62,12 @@ def read_post_mail(raw: Path, rules: ReadRules, scratch: Path) -> PostMail:
         sender=headers.text(next(iter(head.all("from")), b"")).strip()[:256],
         sent_at=_sent_at(head),
         files=files,
-        text=body_text(pieces.body)[:_LONGEST_TEXT],
     )
 
 
 def _kept(part: Part, scratch: Path) -> MailFile:
     content = part.content()
-    digest = hashlib.sha256(content).hexdigest()
-    (scratch / digest).write_bytes(content)
+    digest = keep(content, scratch)
     name = names.safe_name(part.name)
     kind = "application/pdf" if media.is_pdf(content) else part.kind
     return MailFile(name=name, media_type=kind, digest=digest, size_bytes=len(content))

@@ -126,6 +126,14 @@ class ReaderProcess:
         return self._limited(_read, [raw, submission.id, submission.envelope, rules, scratch, settled], time)
 
     def _limited(self, do: Callable[..., Reading], args: list[Any], time: timedelta) -> Reading:
+        try:
+            return self._within_limits(do, args, time)
+        except ReaderLimit as limit:
+            # A copy has no traceback.
+            return Reading(title="", refusal=copy(limit))
+
+    def _within_limits(self, do: Callable[..., T], args: list[Any], time: timedelta) -> T:
+        """*do* in a worker. Raises ReaderLimit: it took too much, or killed two of them; OurError: as ``read``."""
         died = 0
         # A mail that is scheduled starts at once, so the time it may take is known from here.
         with self._room:
@@ -133,11 +141,11 @@ class ReaderProcess:
                 try:
                     return self._once(do, args, time)
                 except TimeoutError:
-                    return Reading(title="", refusal=ReaderLimit())
+                    raise ReaderLimit() from None
                 except ProcessExpired as end:
                     died += 1
                     if died == _LIVES or end.exitcode == _OUT_OF_MEMORY:
-                        return Reading(title="", refusal=ReaderLimit())
+                        raise ReaderLimit() from None
                 except BrokenProcessPool:
                     continue
         raise OurError()
@@ -151,15 +159,11 @@ class ReaderProcess:
                 return None
 
     def post_mail(self, raw: Path, scratch: Path) -> PostMail:
-        """As ``read_post_mail``; ReaderLimit if time or memory did not suffice. Raises OurError: as ``read``."""
-        with self._room:
-            try:
-                found = self._once(_post_mail, [raw, self._rules(), scratch])
-            except (TimeoutError, ProcessExpired, BrokenProcessPool):
-                raise PostNotReadable() from None
-        if isinstance(found, GatewayError):
-            raise found
-        return found
+        """As ``read_post_mail``; raises PostNotReadable if time or memory did not suffice, OurError as ``read``."""
+        try:
+            return self._within_limits(_post_mail, [raw, self._rules(), scratch], self._time)
+        except ReaderLimit:
+            raise PostNotReadable() from None
 
     def look(self, files: Sequence[tuple[str, Path, Control | None]], manner: Manner) -> list[Look]:
         """As ``look`` for each of *files* (name, place, kind or None), in order.
@@ -279,14 +283,12 @@ def _look(
         os._exit(_OUT_OF_MEMORY)
 
 
-def _post_mail(raw: Path, rules: ReadRules, scratch: Path) -> PostMail | GatewayError:
+def _post_mail(raw: Path, rules: ReadRules, scratch: Path) -> PostMail:
     """``read_post_mail`` in a worker."""
     try:
         return read_post_mail(raw, rules, scratch)
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
-    except SubmitterError as refusal:
-        return copy(refusal)
 
 
 def _text(file: Path, media_type: str) -> str | None:

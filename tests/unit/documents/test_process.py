@@ -96,18 +96,23 @@ def test_a_worker_killed_while_idle_is_replaced(reader, raw, submission, tmp_pat
     assert lasting.read(raw, submission, tmp_path).letters
 
 
-def test_a_mail_whose_worker_is_killed_once_is_read_by_the_next(reader, submission, tmp_path, mail, file_part, pdf):
+@pytest.mark.parametrize("way", ["letter", "post to us"])
+def test_a_mail_whose_worker_is_killed_once_is_read_by_the_next(reader, submission, tmp_path, mail, file_part, pdf, way):
     lasting = reader()
     slow = tmp_path / "slow"
     slow.write_bytes(mail(file_part(pdf()), b"Content-Type: text/plain\r\n\r\n" + b"a\r\n" * 1_500_000))
     found = []
+
+    def read():
+        found.append(lasting.read(slow, submission, tmp_path).letters if way == "letter" else lasting.post_mail(slow, tmp_path).files)
+
     for _ in range(20):  # until it is caught at work
-        reading = threading.Thread(target=lambda: found.append(lasting.read(slow, submission, tmp_path)))
+        reading = threading.Thread(target=read)
         reading.start()
         if (caught := busy_worker(slow, reading)) is not None:
             os.kill(caught, signal.SIGKILL)
         reading.join(60)
-        assert found.pop().letters
+        assert found.pop()
         if caught is not None:
             return
     raise AssertionError("it was never caught at work")
