@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from gateway import log, rehearsal
-from gateway.errors import RemoteError
+from gateway.errors import GatewayError, RemoteError
 from gateway.model.inbound import NewPost
 from gateway.ports import Clock, Inbound, Ledger, Mailbox, Vault
 
@@ -91,6 +91,10 @@ class Collect:
                 faults.append(error)
                 if len(faults) == AT_ONCE:
                     break
+            except GatewayError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug met by one message must not keep all behind it waiting
+                log.bug(where=self.name, error=error)
         self._confirm(mailbox)
         if faults:
             raise faults[-1]

@@ -228,6 +228,15 @@ def test_a_connection_cut_inside_a_message_leaves_nothing_and_keeps_no_other_bac
     assert len(post.mailbox.confirmed) == 2
 
 
+def test_a_bug_met_by_one_message_keeps_no_other_back_and_is_met_again(post, events):
+    post.posted("Den ene")
+    post.posted("Den anden")
+    post.mailbox.fetching.errors = [ValueError("x")]
+    assert post.collect() == 2, "the second look had no fault"
+    assert [event["where"] for event in events if event["event"] == "bug"] == ["collect"]
+    assert len(post.mailbox.confirmed) == 2
+
+
 def test_bytes_nobody_can_read_are_kept_answered_invalid_and_shown(post):
     post.mailbox.memos["00000000-0000-4000-8000-00000000dead"] = b"<!DOCTYPE x><x/>"
     assert post.collect() == 1
