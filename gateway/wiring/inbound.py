@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
@@ -18,8 +19,6 @@ from gateway.documents.post_mail import PostMail
 from gateway.egress.archive_builtin import case_number
 from gateway.egress.mail import SmtpMailOut
 from gateway.errors import ConfigError, MailNotEncrypted
-from gateway.links.app import LinkPages, link_app
-from gateway.links.running import LinkServer
 from gateway.mailbox.carried import CarriedPost
 from gateway.mailbox.digital_post import DigitalPostMailbox
 from gateway.mailbox.imap import ImapAccount, ImapMailbox
@@ -40,6 +39,9 @@ from gateway.services.work import Verb
 from gateway.storage.store import SqlLedger
 from gateway.storage.vault import LocalVault
 from gateway.wiring.meaning import loop_id
+
+if TYPE_CHECKING:
+    from gateway.links.running import LinkServer
 
 DIGEST_EVERY = timedelta(minutes=5)
 SILENCE_EVERY_LOOK = 10
@@ -65,76 +67,109 @@ class Around:
     closing: list[Callable[[], None]]
 
 
-def inbound_verbs(around: Around) -> list[Verb]:
-    """Who listens, distributes and forwards."""
-    settings, ledger = around.settings, around.ledger
-    waits = settings.retry.first
-    composer = _composer(around)
-    out = _Outs(around)
-    mails = [
-        ForwardMail(
-            kind,
-            ledger,
-            ledger,
+class PostToUs:
+    """Everything that post to us needs, made once. Raises ConfigError."""
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._composer = _composer(around)
+        self._outs = _Outs(around)
+        settings = around.settings
+        self._systems: list[Mailbox] = [_system(around, system) for system in settings.inbound.systems]
+        self._boxes = _imap_mailboxes(around)
+        self._collect = Collect(
+            around.ledger,
+            around.ledger,
             around.vault,
-            composer,
-            out=out.of,
-            fallback=out.own,
-            note_out=around.mail,
-            attach_at_most=int(settings.inbound.attach),
-            waits=waits,
+            self._systems,
+            around.clock,
+            owner=around.node,
+            ttl=settings.lease,
+            silent_after=settings.inbound.silent,
         )
-        for kind in ("mail", "note")
-    ]
-    distribute = Distribute(
-        ledger,
-        ledger,
-        around.rules,
-        default=settings.inbound.default,
-        own_domains=settings.inbound.own_domains,
-        waits=waits,
-        closed_days=settings.rules.closed_days,
-        texts=lambda document: around.text(_file(around.vault, document), document.media_type),
-    )
-    archive = ForwardArchive(ledger, ledger, ledger, around.vault, case_of=_case_of(settings), waits=waits)
-    collect = _collect(around, [])
-    listen = [Listen(collect, box, every=settings.inbound.every) for box in _imap_mailboxes(around)]
-    return [distribute, *mails, archive, *listen]
 
+    def verbs(self) -> list[Verb]:
+        """Who listens, distributes and forwards."""
+        around, settings, ledger = self._around, self._around.settings, self._around.ledger
+        waits = settings.retry.first
+        mails = [
+            ForwardMail(
+                kind,
+                ledger,
+                ledger,
+                around.vault,
+                self._composer,
+                out=self._outs.of,
+                fallback=self._outs.own,
+                note_out=around.mail,
+                attach_at_most=int(settings.inbound.attach),
+                waits=waits,
+            )
+            for kind in ("mail", "note")
+        ]
+        distribute = Distribute(
+            ledger,
+            ledger,
+            around.rules,
+            default=settings.inbound.default,
+            own_domains=settings.inbound.own_domains,
+            waits=waits,
+            closed_days=settings.rules.closed_days,
+            texts=lambda document: around.text(_file(around.vault, document), document.media_type),
+        )
+        archive = ForwardArchive(ledger, ledger, ledger, around.vault, case_of=_case_of(settings), waits=waits)
+        listen = [Listen(self._collect, box, every=settings.inbound.every) for box in self._boxes]
+        return [distribute, *mails, archive, *listen]
 
-def inbound_timed(around: Around) -> list[Timed]:
-    """Who looks into the mailboxes that say nothing by themselves, and for those that are silent altogether."""
-    settings = around.settings
-    composer = _composer(around)
-    digest = Digest(
-        around.ledger, around.mail, around.clock, to=settings.inbound.distributors, compose=composer.compose_digest
-    )
-    told = [Timed("digest", DIGEST_EVERY, digest.look)] if settings.inbound.distributors else []
-    systems: list[Mailbox] = [_system(around, system) for system in settings.inbound.systems]
-    if not systems and not settings.inbound.imap:
-        return told
-    collect = _collect(around, systems)
-    every = settings.inbound.every
-    names = [*(one.name for one in settings.inbound.systems), *(one.name for one in settings.inbound.imap)]
-    return [
-        *told,
-        *([Timed("collect", every, collect.work)] if systems else []),
-        Timed("silence", every * SILENCE_EVERY_LOOK, lambda: collect.look_for_silence(names)),
-    ]
+    def timed(self) -> list[Timed]:
+        """Who looks into the mailboxes that say nothing by themselves, for those that are silent altogether, and tells
+        those who distribute.
+        """
+        around, inbound = self._around, self._around.settings.inbound
+        digest = Digest(
+            around.ledger, around.mail, around.clock, to=inbound.distributors, compose=self._composer.compose_digest
+        )
+        names = [mailbox.name for mailbox in (*self._systems, *self._boxes)]
+        silence = Timed("silence", inbound.every * SILENCE_EVERY_LOOK, lambda: self._collect.look_for_silence(names))
+        return [
+            *([Timed("digest", DIGEST_EVERY, digest.look)] if inbound.distributors else []),
+            *([Timed("collect", inbound.every, self._collect.work)] if self._systems else []),
+            *([silence] if names else []),
+        ]
 
+    def links(self) -> LinkServer | None:
+        """The pages of links, if there are any."""
+        around, links = self._around, self._around.settings.links
+        if not links.enabled:
+            return None
+        # Only where there are pages: a web framework takes as long to load as the rest of a gateway.
+        from gateway.links.app import LinkPages, link_app
+        from gateway.links.running import LinkServer
 
-def _collect(around: Around, mailboxes: Sequence[Mailbox]) -> Collect:
-    settings = around.settings
-    return Collect(
-        around.ledger,
-        around.ledger,
-        around.vault,
-        mailboxes,
-        around.clock,
-        owner=around.node,
-        ttl=settings.lease,
-        silent_after=settings.inbound.silent,
-    )
+        pages = LinkPages(
+            around.ledger,
+            around.ledger,
+            around.vault,
+            around.clock,
+            organisation=around.settings.organisation.name,
+            send_code=self._send_code,
+            name_of=shown_name,
+            lasts=links.lasts,
+        )
+        smtp, own = around.settings.smtp, links.certificate is not None
+        return LinkServer(
+            link_app(pages),
+            host=links.host,
+            port=links.port,
+            certificate=around.settings.path(links.certificate or smtp.certificate),
+            key=around.settings.path((links.key if own else None) or smtp.key),
+        )
+
+    def _send_code(self, item: Forwardable, code: str) -> None:
+        out = self._outs.own
+        if out is None:
+            raise MailNotEncrypted(reason='[mail] tls = "none"')
+        out.send(self._composer.compose_code(item, code), to=item.forward.address, sender=None)
 
 
 def _imap_mailboxes(around: Around) -> list[ImapMailbox]:
@@ -193,38 +228,6 @@ def _page_of(settings: Settings) -> Callable[[str], str]:
     links = settings.links
     base = links.url.rstrip("/") or f"https://{links.host}:{links.port}"
     return lambda token: f"{base}/l/{token}"
-
-
-def inbound_links(around: Around) -> LinkServer | None:
-    """The pages of links, if there are any. Raises ConfigError when it starts."""
-    settings, links = around.settings, around.settings.links
-    if not links.enabled:
-        return None
-    composer, out = _composer(around), _Outs(around).own
-
-    def send_code(item: Forwardable, code: str) -> None:
-        if out is None:
-            raise MailNotEncrypted(reason='[mail] tls = "none"')
-        out.send(composer.compose_code(item, code), to=item.forward.address, sender=None)
-
-    pages = LinkPages(
-        around.ledger,
-        around.ledger,
-        around.vault,
-        around.clock,
-        organisation=settings.organisation.name,
-        send_code=send_code,
-        name_of=shown_name,
-        lasts=links.lasts,
-    )
-    own = links.certificate is not None
-    return LinkServer(
-        link_app(pages),
-        host=links.host,
-        port=links.port,
-        certificate=settings.path(links.certificate if links.certificate is not None else settings.smtp.certificate),
-        key=settings.path((links.key if own else None) or settings.smtp.key),
-    )
 
 
 class _Outs:

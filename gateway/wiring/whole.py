@@ -55,7 +55,7 @@ from gateway.services.settle import Settle
 from gateway.services.ship import Ship
 from gateway.services.trial import Trial
 from gateway.services.work import Verb
-from gateway.wiring.inbound import Around, inbound_links, inbound_timed, inbound_verbs
+from gateway.wiring.inbound import Around, PostToUs
 from gateway.wiring.meaning import (
     drop_manners,
     list_marks,
@@ -96,7 +96,6 @@ class Gateway:
         self._settings_flows = settings.all_flows()
         self._guard = self._new_guard(settings)
         self._runner = self._build_runner(settings)
-        self._links = inbound_links(self._around(settings))
         self._intake = GroupCommit(self._ledger, wake=self._runner.wake)
         self._files = FileCommit(self._ledger, wake=self._runner.wake)
         self._overview = AccountOverview(self._ledger, self._clock, page=overview_html, sheet=overview_csv)
@@ -190,9 +189,10 @@ class Gateway:
             marks=lambda: list_marks(settings),
         )
         verbs = self._verbs(settings, client, digital_post)
-        inbound = self._around(settings)
+        post = PostToUs(self._around(settings))
+        self._links = post.links()
         return Runner(
-            [*verbs, *inbound_verbs(inbound)],
+            [*verbs, *post.verbs()],
             [
                 Timed("settle", settings.digital_post.receipts_every, settle.work),
                 Timed("overdue", OVERDUE_EVERY, settle.look_for_overdue),
@@ -200,7 +200,7 @@ class Gateway:
                 Timed("answers", SWEEP_EVERY, answer.forget),
                 Timed("rhythm", OVERDUE_EVERY, Rhythm(self._ledger).look),
                 Timed("rules", RULES_EVERY, reload.look),
-                *inbound_timed(inbound),
+                *post.timed(),
                 *([Timed("guard", RULES_EVERY, self._guard.look)] if self._guard else []),
             ],
             poll=settings.poll,
