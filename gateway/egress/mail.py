@@ -121,10 +121,6 @@ class SmtpMailOut:
             if self._mail.user is not None:
                 connection.login(self._mail.user, self._password or "")
             return connection
-        except MailNotEncrypted:
-            if connection is not None:
-                connection.close()
-            raise
         except (OSError, smtplib.SMTPException, ValueError) as error:
             if connection is not None:
                 connection.close()
@@ -152,12 +148,12 @@ class SmtpMailOut:
 
 
 def _start_tls(connection: smtplib.SMTP, context: ssl.SSLContext) -> None:
-    """RFC 3207, section 4. Raises MailNotEncrypted: they never will; an SMTPException: not just now."""
+    """RFC 3207, section 4. Raises SMTPNotSupportedError: they never will; another SMTPException: not just now."""
     try:
         connection.starttls(context=context)
     except smtplib.SMTPResponseException as error:
         if error.smtp_code >= 500:
-            raise MailNotEncrypted(reason=f"TLS: reply {error.smtp_code}") from None
+            raise smtplib.SMTPNotSupportedError from None
         raise
 
 

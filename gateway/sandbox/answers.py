@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -94,6 +95,21 @@ def contact_of(cpr: str, cvr: str, status: str) -> dict[str, Any]:
         "lastUpdated": _MADE_UP_TIME,
         "createdDate": _MADE_UP_TIME,
         "eligibleForVoluntaryRegistration": False,
+    }
+
+
+def listed_page(found: Sequence[str], page: int, size: int) -> dict[str, Any]:
+    """One page of a list of ids, from 0 (OpenAPI 1.68.0)."""
+    pages = -(-len(found) // size)
+    return {
+        "content": list(found[page * size : (page + 1) * size]),
+        "number": page,
+        "size": size,
+        "previous": {"page": page - 1, "size": size} if page else None,
+        "next": {"page": page + 1, "size": size} if page + 1 < pages else None,
+        "totalElements": len(found),
+        "totalPages": pages,
+        "sandbox": True,
     }
 
 

@@ -26,6 +26,7 @@ from gateway.sandbox.answers import (
     contact_of,
     error_message,
     front_page,
+    listed_page,
 )
 from gateway.sandbox.dials import Dials, every_dial
 from gateway.sandbox.faults import API
@@ -172,18 +173,7 @@ def _receipts(mailroom: Mailroom) -> APIRouter:
 
     @router.get("/receipts/")
     def list_receipts(page: Page = 0, size: Size = 100) -> dict[str, Any]:
-        found = [receipt["id"] for receipt in mailroom.receipts()]
-        pages = _pages(len(found), size)
-        return {
-            "content": found[page * size : (page + 1) * size],
-            "number": page,
-            "size": size,
-            "previous": {"page": page - 1, "size": size} if page else None,
-            "next": {"page": page + 1, "size": size} if page + 1 < pages else None,
-            "totalElements": len(found),
-            "totalPages": pages,
-            "sandbox": True,
-        }
+        return listed_page([receipt["id"] for receipt in mailroom.receipts()], page, size)
 
     @router.get("/receipts-bulk/")
     def bulk(page: Page = 0, size: Size = 100) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
-from gateway.sandbox.answers import Refused
+from gateway.sandbox.answers import Refused, listed_page
 from gateway.sandbox.dials import STAYS_LISTED, Dials
 from gateway.sandbox.posting import Posted
 
@@ -34,18 +34,7 @@ def received_memos(posted: Posted, dials: Dials) -> APIRouter:
     def list_memos(
         page: Annotated[int, Query(ge=0)] = 0, size: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> dict[str, Any]:
-        found = posted.waiting()
-        pages = -(-len(found) // size)
-        return {
-            "content": found[page * size : (page + 1) * size],
-            "number": page,
-            "size": size,
-            "previous": {"page": page - 1, "size": size} if page else None,
-            "next": {"page": page + 1, "size": size} if page + 1 < pages else None,
-            "totalElements": len(found),
-            "totalPages": pages,
-            "sandbox": True,
-        }
+        return listed_page(posted.waiting(), page, size)
 
     @router.get("/memos/{uuid}")
     def fetch(uuid: str) -> FileResponse:

@@ -47,11 +47,10 @@ class Digest:
         count, oldest = self._inbound.inbox_overview()
         # Each by himself: one address that is refused keeps the others waiting no longer than a day.
         told = list(state.get("told", ())) if state.get("of") == day else []
-        for address in self._to if oldest is not None else ():
-            if address in told or oldest is None:
-                continue
+        waiting = [] if oldest is None else [(address, oldest) for address in self._to if address not in told]
+        for address, since in waiting:
             try:
-                self._out.send(self._compose(address, count, oldest, day), to=address, sender=None)
+                self._out.send(self._compose(address, count, since, day), to=address, sender=None)
             except RemoteError as error:
                 log.poll_failed(source=_STATE, code=error.code)
                 return len(told)

@@ -19,6 +19,7 @@ from gateway.ports import Claim, DistributeEnd, Home, Inbound, Ledger, NewForwar
 from gateway.rules.calendar import is_bank_day
 from gateway.rules.rule import Department
 from gateway.rules.walk import UNHANDLED
+from gateway.services.route import told_by
 from gateway.services.work import refusal_of, together
 
 ANSWER = "Svar på eget brev"
@@ -130,10 +131,8 @@ class Distribute:
 
     def _notes(self, decision: Decision) -> list[NewForward]:
         return [
-            NewForward(kind="note", address=address, rule=action.by, settings=(("text", action.setting("text") or ""),))
-            for action in decision.actions
-            if action.kind == "notify"
-            for address in self._rules.addresses_of(action.target)
+            NewForward(kind="note", address=one.to, rule=one.rule, settings=(("text", one.text),))
+            for one in told_by(decision, self._rules)
         ]
 
     def _write(self, ends: Sequence[tuple[Claim[InboundMessage], DistributeEnd]]) -> None:

@@ -154,7 +154,7 @@ class Route:
             shipments=shipments,
             hold=hold,
             reject=reject,
-            told=self._told(decision),
+            told=told_by(decision, self._rules),
         )
 
     def _within(self, letter: Letter, end: RouteEnd) -> RouteEnd:
@@ -180,15 +180,6 @@ class Route:
         ]
         return replace(end, shipments=shipments)
 
-    def _told(self, decision: Decision) -> list[Told]:
-        """Whom the rules want told."""
-        return [
-            Told(to=address, rule=action.by, text=action.setting("text") or "")
-            for action in decision.actions
-            if action.kind == "notify"
-            for address in self._rules.addresses_of(action.target)
-        ]
-
     def _write(self, ends: Sequence[tuple[Claim[Letter], RouteEnd]]) -> None:
         written = self._ledger.routings_ended(ends)
         for (claim, end), ours in zip(ends, written, strict=True):
@@ -205,6 +196,16 @@ def _tell(letter: Letter, end: RouteEnd) -> None:
     )
     if end.hold is not None:
         log.held(item=letter.id, code=end.hold.code)
+
+
+def told_by(decision: Decision, rules: RuleChain) -> list[Told]:
+    """Whom *decision* wants told."""
+    return [
+        Told(to=address, rule=action.by, text=action.setting("text") or "")
+        for action in decision.actions
+        if action.kind == "notify"
+        for address in rules.addresses_of(action.target)
+    ]
 
 
 def facts_of(

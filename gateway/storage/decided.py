@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.model.decision import Action, Decision, Facts, Shadow, Trail
-from gateway.storage.values import Row
+from gateway.storage.values import Row, plain
 
 
 def facts_row(facts: Facts) -> dict[str, Any]:
@@ -44,6 +44,19 @@ _USUAL = [
 def trail_row(trail: Trail) -> dict[str, str]:
     """Bits as hexadecimal digits."""
     return {name: format(getattr(trail, name), "x") for name in trail.__slots__}
+
+
+def decision_row(made: Decision, seen: Facts, at: datetime) -> dict[str, Any]:
+    """A decision as it is kept, but for what it is about."""
+    return {
+        "at": at,
+        "version": made.version,
+        "rule": made.rule,
+        "actions": plain(made.actions),
+        "trail": trail_row(made.trail),
+        "facts": facts_row(seen),
+        "shadow": None if made.shadow is None else plain(made.shadow),
+    }
 
 
 def decision(row: Row) -> Decision:

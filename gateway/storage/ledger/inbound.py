@@ -131,7 +131,9 @@ class Collecting(Part):
             mine = [(claim.item, end) for (claim, end), ours in zip(ends, alive, strict=True) if ours]
             tx.change(t.inbound, [(message.id, _distributed(tx, end)) for message, end in mine])
             count_matches(tx, [end.decision for _, end in mine])
-            tx.insert(t.inbound_decisions, [_decision_row(tx, message, end) for message, end in mine])
+            tx.insert(t.inbound_decisions, [
+                    {"inbound_id": message.id, **decided.decision_row(end.decision, end.facts, tx.now)} for message, end in mine
+                ])
             for message, end in mine:
                 add_forwards(tx, message.id, end.forwards)
                 state = "distributed" if end.department else "inbox"
@@ -220,20 +222,6 @@ def _distributed(tx: Tx, end: DistributeEnd) -> dict[str, Any]:
         "state": "distributed" if end.department else "inbox",
         "department": end.department,
         "refusal": values.refusal_row(end.inbox),
-    }
-
-
-def _decision_row(tx: Tx, message: InboundMessage, end: DistributeEnd) -> dict[str, Any]:
-    decision = end.decision
-    return {
-        "inbound_id": message.id,
-        "at": tx.now,
-        "version": decision.version,
-        "rule": decision.rule,
-        "actions": values.plain(decision.actions),
-        "trail": decided.trail_row(decision.trail),
-        "facts": decided.facts_row(end.facts),
-        "shadow": None if decision.shadow is None else values.plain(decision.shadow),
     }
 
 

@@ -155,18 +155,7 @@ def _left(tx: Tx, end: RouteEnd) -> dict[str, Any]:
 
 
 def _decision_row(tx: Tx, letter: Letter, end: RouteEnd) -> dict[str, Any]:
-    decision = end.decision
-    return {
-        "letter_id": letter.id,
-        "at": tx.now,
-        "version": decision.version,
-        "rule": decision.rule,
-        "reach": end.reach,
-        "actions": values.plain(decision.actions),
-        "trail": decided.trail_row(decision.trail),
-        "facts": decided.facts_row(end.facts),
-        "shadow": None if decision.shadow is None else values.plain(decision.shadow),
-    }
+    return {"letter_id": letter.id, "reach": end.reach, **decided.decision_row(end.decision, end.facts, tx.now)}
 
 
 def _shipment_row(tx: Tx, letter: Letter, new: NewShipment, give_up: timedelta) -> dict[str, Any]:
