@@ -64,12 +64,13 @@ def parse_address(
     if not is_ours(address, domains):
         raise UnknownAddress()
     local, _, domain = address.rpartition("@")
+    service = service_of(address, domains)
+    if service is not None:
+        return Address(recipient=None, masked=f"{service[0]}@{a_label(domain)}")
     parts = _LOCAL.fullmatch(local)
     if parts is None:
         raise UnknownAddress()
     name, wanted = parts.groups()
-    if wanted is not None and name.lower() in SERVICES and _TOKEN.fullmatch(wanted):
-        return Address(recipient=None, masked=f"{name.lower()}@{a_label(domain)}")
     many = _MANY.fullmatch(name)
     recipient = None if many or name.lower() == "send" else _recipient(name, allow_test=allow_test)
     flow = _flow(wanted, flows)

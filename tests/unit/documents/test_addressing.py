@@ -133,3 +133,15 @@ def test_a_domain_is_ours_whoever_the_address_names(address, ours):
 def test_a_header_that_holds_no_number_is_an_invalid_number(text):
     with pytest.raises(InvalidCpr):
         parse_number(text, allow_test=False)
+
+
+@pytest.mark.parametrize("address", [f"retur+{'a1' * 16}@dp.example", f"FORKERT+{'A1' * 16}@dp.example"])
+def test_our_service_addresses_mean_no_recipient_and_show_no_token(address):
+    found = parse(address)
+    assert (found.recipient, found.masked) == (None, f"{address.partition('+')[0].lower()}@dp.example")
+
+
+@pytest.mark.parametrize("address", ["retur@dp.example", "retur+kort@dp.example", f"svar+{'a1' * 16}@dp.example"])
+def test_what_only_looks_like_one_is_refused(address):
+    with pytest.raises((UnknownAddress, UnknownFlow)):
+        parse(address)
