@@ -460,6 +460,29 @@ class ManyCountDiffers(SubmitterError):
     remedy = "Kontrollér, at det er den rigtige liste eller samlefil, ret antallet i adressen, og send mailen igen."
 
 
+class ReplyNotAllowed(SubmitterError):
+    code = "GW-257"
+    title = "Posten kan ikke besvares"
+    sentence = "Svaret er ikke sendt: {why}."
+    remedy = "Svar i Digital Post på virk.dk, eller skriv til afsenderen på en anden måde."
+
+
+class ReplyNotAlone(SubmitterError):
+    code = "GW-258"
+    title = "Svaret har flere modtagere"
+    sentence = "Et svar kan kun sendes til svaradressen alene."
+    remedy = "Slet de andre modtagere hos os, og send mailen igen. Kollegaer kan få den som Cc."
+
+
+class ReplyQuotesUs(SubmitterError):
+    """The forwarded mail names addresses that only the department may know."""
+
+    code = "GW-259"
+    title = "Svaret gengiver den videresendte mail"
+    sentence = "Svaret indeholder den interne tekst fra den mail, det svarer på, og er derfor ikke sendt."
+    remedy = "Slet alt under dit eget svar, og send mailen igen."
+
+
 class NoRecipient(SubmitterError):
     code = "GW-301"
     title = "Modtager mangler"

@@ -197,6 +197,8 @@ class ReadEnd:
     """What a merged file was found to be; kept beside its letters."""
     hold: Refusal | None = None
     """A person must look at the batch; *letters* are those that need not wait for that."""
+    answers: str | None = None
+    """Id of the post to us that its letter answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

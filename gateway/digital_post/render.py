@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from gateway.config.settings import Flow, Organisation
 from gateway.digital_post import words
 from gateway.model.identity import Recipient
-from gateway.model.letter import COPY_PREFIX, Document, Letter
+from gateway.model.letter import COPY_PREFIX, Document, Earlier, Letter
 from gateway.model.submission import Blob
 
 # Who keeps the case; a reader of the message sees it beside the case number.
@@ -74,10 +74,22 @@ def _header(
             idType="CVR",
             label=changes.get("sender_label") or options.sender_label or flow.sender_label or organisation.name,
         ),
-        recipient=_recipient(letter.recipient),
+        recipient=_recipient(letter.recipient, options.contact_point),
         contentData=words.ContentData(caseID=words.CaseID(caseID=case, caseSystem=CASE_SYSTEM))
         if case
         else None,
+        replyData=tuple(_reply_data(one) for one in options.thread),
+    )
+
+
+def _reply_data(earlier: Earlier) -> words.ReplyData:
+    return words.ReplyData(
+        messageID=earlier.message_id,
+        messageUUID=earlier.message_uuid,
+        replyUUID=earlier.reply_uuid,
+        caseID=earlier.case,
+        contactPointID=earlier.contact_point,
+        generatingSystemID=earlier.system,
     )
 
 
@@ -87,7 +99,7 @@ def _title(letter: Letter, changes: Mapping[str, str]) -> str:
     return f"{COPY_PREFIX}{bare}"[:LONGEST_TITLE] if changes.get("copy") == "true" else bare
 
 
-def _recipient(recipient: Recipient) -> words.Recipient:
+def _recipient(recipient: Recipient, contact_point: str | None) -> words.Recipient:
     unit = recipient.p_number
     return words.Recipient(
         recipientID=recipient.reveal(),
@@ -97,6 +109,7 @@ def _recipient(recipient: Recipient) -> words.Recipient:
         )
         if unit
         else None,
+        contactPoint=words.ContactPoint(contactPointID=contact_point) if contact_point else None,
     )
 
 

@@ -24,7 +24,7 @@ _LONGEST = 254
 _LOCAL = re.compile(r"([0-9A-Za-z._-]+)(?:\+([0-9A-Za-z._-]+))?", re.ASCII)
 _CVR_AND_P = re.compile(r"([0-9]{8})-[pP]([0-9]*)", re.ASCII)
 _MANY = re.compile(r"masseforsendelse-([1-9][0-9]{0,5})", re.ASCII | re.IGNORECASE)
-SERVICES = ("retur", "forkert")
+SERVICES = ("retur", "forkert", "svar")
 """Names of our own addresses before ``+TOKEN``; see ``gateway.services.returned``."""
 _TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NUMBER = re.compile(r"[0-9][0-9-]*", re.ASCII)

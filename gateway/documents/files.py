@@ -43,11 +43,14 @@ class Files:
     notes: tuple[str, ...] = field(default=(), repr=False)
 
 
-def documents_of(pieces: Pieces, rules: ReadRules, scratch: Path, *, body_is_letter: bool) -> Files:
+def documents_of(
+    pieces: Pieces, rules: ReadRules, scratch: Path, *, body_is_letter: bool, text: str | None = None
+) -> Files:
     """Judge every file of a mail and write its bytes to ``scratch/<digest>``.
 
     Args:
         body_is_letter: without a document that can be the main one, the mail's text is it.
+        text: of an answer; it is the main document, whatever else there is, unless it is empty.
 
     Raises:
         NoDocument, TooManyFiles, TooLarge, EmptyFile, FileTypeNotAllowed, ContentMismatch,
@@ -59,9 +62,10 @@ def documents_of(pieces: Pieces, rules: ReadRules, scratch: Path, *, body_is_let
     notes: list[str] = []
     taken: set[str] = set()
     found = [_document(part, rules, scratch, taken, notes) for part in pieces.files]
-    main = _main(found, rules, notes)
+    main = None if text else _main(found, rules, notes)
     if main is None:
-        main = _body(pieces, scratch, taken) if body_is_letter else None
+        words = body_text(pieces.body) if text is None else text
+        main = _body(words, scratch, taken) if body_is_letter else None
         if main is None:
             raise NoDocument()
         found = [main, *found]
@@ -133,9 +137,9 @@ def _main(found: Sequence[Document], rules: ReadRules, notes: list[str]) -> Docu
     return able[0] if able else None
 
 
-def _body(pieces: Pieces, scratch: Path, taken: set[str]) -> Document | None:
+def _body(text: str, scratch: Path, taken: set[str]) -> Document | None:
     """The mail's text as a text file; None if there is no text."""
-    content = body_text(pieces.body).encode("utf-8", "replace")
+    content = text.encode("utf-8", "replace")
     if not content:
         return None
     if not media.is_text(content):

@@ -9,9 +9,10 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.documents.addressing import Address
+from gateway.documents.addressing import DEFAULT_FLOW, Address, parse_address
 from gateway.documents.batch.letters import Draft, read_batch
 from gateway.documents.batch.listed import read_numbers
+from gateway.documents.body import body_text
 from gateway.documents.cpr_text import mask_cpr
 from gateway.documents.files import documents_of
 from gateway.documents.head import Head, bare_cr, read_head, refuse_automatic, sender
@@ -24,29 +25,40 @@ from gateway.documents.recipients import (
     many_address,
     read_recipients,
 )
+from gateway.documents.reply_text import MARK, own_words
 from gateway.documents.subject import Subject, plain_subject, read_subject, title_of
 from gateway.errors import (
     DamagedMail,
     ManyCountDiffers,
     ManyWithoutList,
     NotALetter,
+    ReplyQuotesUs,
     SubmitterError,
 )
 from gateway.model.batch import NOTHING_SETTLED, Settled
+from gateway.model.inbound import ReplyTo
 from gateway.model.letter import COPY_PREFIX, Document, Letter, Options
 from gateway.model.submission import Envelope
 
+_ANSWER = "SV: "
 _LISTS = ("masseforsendelse.txt", "masseforsendelse.csv")
 
 
 def read_mail(
-    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, settled: Settled = NOTHING_SETTLED
+    raw: Path,
+    submission_id: str,
+    envelope: Envelope,
+    rules: ReadRules,
+    scratch: Path,
+    settled: Settled = NOTHING_SETTLED,
+    answers: ReplyTo | SubmitterError | None = None,
 ) -> Reading:
     """Read the mail in the file *raw*.
 
     Args:
         scratch: a folder for the bytes of the documents, each a file named by its digest.
         settled: what persons decided about the merged file in it.
+        answers: what post to us it answers, or why it may not.
 
     Returns:
         A Reading; also for whatever a submitter can do wrong. No refusal quotes the mail.
@@ -57,14 +69,24 @@ def read_mail(
         if envelope.automatic:
             raise NotALetter(what="tom afsender")
         refuse_automatic(head, rules)
-        return _read(raw, submission_id, envelope, rules, scratch, head=head, settled=settled)
+        if isinstance(answers, SubmitterError):
+            raise answers
+        return _read(raw, submission_id, envelope, rules, scratch, head=head, settled=settled, answers=answers)
     except SubmitterError as refusal:
         # A copy has no traceback; that would keep the whole mail in memory.
         return Reading(title=title, refusal=copy(refusal), silent=isinstance(refusal, NotALetter))
 
 
 def _read(
-    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, *, head: Head, settled: Settled
+    raw: Path,
+    submission_id: str,
+    envelope: Envelope,
+    rules: ReadRules,
+    scratch: Path,
+    *,
+    head: Head,
+    settled: Settled,
+    answers: ReplyTo | None,
 ) -> Reading:
     if head.fault is not None:
         raise head.fault
@@ -72,6 +94,8 @@ def _read(
         raise DamagedMail(defect="linjeskift")
     pieces = take_apart(raw, rules)
     _refuse_own(sender(head), rules)
+    if answers is not None:
+        return _read_answer(pieces, answers, envelope, rules, scratch, submission_id=submission_id)
     merged = batch_address(envelope, rules)
     if merged is not None:
         return _read_merged(head, pieces, merged, envelope, rules, scratch, submission_id=submission_id, settled=settled)
@@ -162,6 +186,31 @@ def _read_many(
         for index, recipient in enumerate(recipients, start=1)
     )
     return Reading(title=subject.title, letters=letters, notes=(*subject.notes, *pieces.notes, *files.notes))
+
+
+def _read_answer(
+    pieces: Pieces, answers: ReplyTo, envelope: Envelope, rules: ReadRules, scratch: Path, *, submission_id: str
+) -> Reading:
+    """A mail that answers post to us: its own words are the letter, or come before its file."""
+    flow = flow_of(rules, DEFAULT_FLOW)
+    (address,) = (parse_address(one, domains=rules.domains, flows=(), allow_test=True) for one in envelope.recipients)
+    text = own_words(body_text(pieces.body), rules.own_addresses[0] if rules.own_addresses else "")
+    if answers.token in text or MARK in text:
+        raise ReplyQuotesUs()
+    files = documents_of(pieces, rules, scratch, body_is_letter=True, text=text)
+    title = f"{_ANSWER}{title_of(answers.title.removeprefix(_ANSWER))}"[: rules.title]
+    letter = Letter(
+        submission_id=submission_id,
+        index=1,
+        recipient=answers.recipient,
+        title=mask_cpr(title),
+        documents=files.documents,
+        options=Options(
+            case=flow.case, plan=flow.plan, reply_allowed=flow.reply_allowed, thread=answers.thread, contact_point=answers.contact_point
+        ),
+        address=address.masked,
+    )
+    return Reading(title=letter.title, letters=(letter,), notes=(*pieces.notes, *files.notes))
 
 
 def _letter(

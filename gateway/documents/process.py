@@ -35,6 +35,7 @@ from gateway.documents.sidecar.read import Control
 from gateway.documents.sidecar.understand import Manner
 from gateway.errors import GatewayError, OurError, PostNotReadable, ReaderLimit, SubmitterError
 from gateway.model.batch import NOTHING_SETTLED, Settled
+from gateway.model.inbound import ReplyTo
 from gateway.model.submission import Blob, Envelope, Submission
 
 T = TypeVar("T")
@@ -104,7 +105,12 @@ class ReaderProcess:
         return self._find(submission.blob).read_bytes()
 
     def read(
-        self, raw: Path, submission: Submission, scratch: Path, settled: Settled = NOTHING_SETTLED
+        self,
+        raw: Path,
+        submission: Submission,
+        scratch: Path,
+        settled: Settled = NOTHING_SETTLED,
+        answers: ReplyTo | SubmitterError | None = None,
     ) -> Reading:
         """As ``read_mail``; with the refusal ReaderLimit if time or memory did not suffice.
 
@@ -123,7 +129,7 @@ class ReaderProcess:
                 raise OurError()
             return self._limited(_read_merged, [package, self._find(merged), submission, rules, scratch, settled], self._batch_time)
         time = self._batch_time if _may_be_merged(submission.envelope, rules) else self._time
-        return self._limited(_read, [raw, submission.id, submission.envelope, rules, scratch, settled], time)
+        return self._limited(_read, [raw, submission.id, submission.envelope, rules, scratch, settled, answers], time)
 
     def _limited(self, do: Callable[..., Reading], args: list[Any], time: timedelta) -> Reading:
         try:
@@ -245,13 +251,19 @@ def _ready() -> None:
 
 
 def _read(
-    raw: Path, submission_id: str, envelope: Envelope, rules: ReadRules, scratch: Path, settled: Settled
+    raw: Path,
+    submission_id: str,
+    envelope: Envelope,
+    rules: ReadRules,
+    scratch: Path,
+    settled: Settled,
+    answers: ReplyTo | SubmitterError | None,
 ) -> Reading:
     """``read_mail`` in a worker. One that ran out of memory is not fit to read the next mail: much
     of the last one is still held, by the error's traceback among others.
     """
     try:
-        return read_mail(raw, submission_id, envelope, rules, scratch, settled)
+        return read_mail(raw, submission_id, envelope, rules, scratch, settled, answers)
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from gateway.model.letter import Document
+from gateway.model.identity import Recipient
+from gateway.model.letter import Document, Earlier
 from gateway.model.submission import Blob, aware, new_id
 
 
@@ -128,6 +129,19 @@ class InboundMessage:
     received_at: datetime
     raw: Blob
     post: Post
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyTo:
+    """What a mail to ``svar+TOKEN@`` answers, and to whom the answer goes."""
+
+    inbound_id: str
+    token: str = field(repr=False)
+    recipient: Recipient
+    title: str = field(repr=False)
+    """Of the message that is answered."""
+    thread: tuple[Earlier, ...]
+    contact_point: str | None = None
 
 
 DeliveryMode = Literal["auto", "vedhaeft", "link"]

@@ -28,6 +28,21 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """One earlier message of a correspondence, as an answer names it. MeMo: ReplyData."""
+
+    message_uuid: str
+    """The message that the correspondence began with."""
+    reply_uuid: str | None = None
+    """The answer to it that this entry is about; None: the first message itself."""
+    message_id: str | None = None
+    case: str | None = field(default=None, repr=False)
+    """The other side's case."""
+    contact_point: str | None = None
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the submitter asked for, from subject tags, flow or sidecar."""
 
@@ -48,6 +63,10 @@ class Options:
     """Of ``send`` and ``archive``: what may be done with it, of all that the rules want. None: all of it."""
     sidecar: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Fields that only rules ask about."""
+    thread: tuple[Earlier, ...] = ()
+    """Set: the letter answers post to us, the latest message last."""
+    contact_point: str | None = None
+    """Of the recipient, that the letter goes to; named by the message that is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

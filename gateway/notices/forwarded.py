@@ -26,6 +26,7 @@ from jinja2 import (
 
 from gateway.documents.cpr_text import mask_cpr
 from gateway.documents.names import distinct, safe_name
+from gateway.documents.reply_text import MARK
 from gateway.model.inbound import Forwardable, Post
 from gateway.model.letter import Document
 from gateway.notices.headers import POLICY, address
@@ -103,6 +104,8 @@ class ForwardRenderer:
         said = self._said(item, attached=contents is not None)
         mail = self._head(item, self._subject(item, attached=contents is not None))
         mail["Message-ID"] = f"<{self.message_id(item)}>"
+        if may_be_answered(item):
+            mail["Reply-To"] = f"svar+{item.forward.token}@{self._domain}"
         self._write(mail, "forward", said)
         if contents is not None:
             taken: set[str] = set()
@@ -194,6 +197,8 @@ class ForwardRenderer:
             "documents": shown if attached else [],
             "text": clean(post.text or "")[:LONGEST_SHOWN] if attached else "",
             "reply_allowed": post.reply_allowed and post.uuid is not None,
+            "reply_here": may_be_answered(item),
+            "reply_mark": MARK,
             "page": self._page(token) if self._page is not None else "",
             "wrong": f"forkert+{token}@{self._domain}",
         }
@@ -202,6 +207,11 @@ class ForwardRenderer:
         mail.set_content(self._templates.get_template(f"{template}.txt").render(said), cte="quoted-printable")
         html = self._templates.get_template(f"{template}.html").render(said)
         mail.add_alternative(html, subtype="html", cte="quoted-printable")
+
+
+def may_be_answered(item: Forwardable) -> bool:
+    """Whether an answer by mail can go back as Digital Post; its deadline is asked when it comes."""
+    return item.message.post.reply_allowed and item.message.channel == "digital-post"
 
 
 def shown_name(document: Document) -> str:

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from gateway import log, rehearsal
 from gateway.documents.reading import Reading
-from gateway.errors import BatchSeenBefore, NotALetter
+from gateway.errors import BatchSeenBefore, NotALetter, SubmitterError
 from gateway.model.batch import NOTHING_SETTLED, Settled
+from gateway.model.inbound import ReplyTo
 from gateway.model.submission import Blob, Submission
 from gateway.ports import Claim, Ledger, ReadEnd, Scratch, Vault
 from gateway.services.work import kept_alive, refusal_of, together
@@ -23,7 +24,9 @@ class Reader(Protocol):
     def is_merged(self, submission: Submission) -> bool:
         """Whether it is read as a merged file, which may take minutes."""
 
-    def read(self, raw: Path, submission: Submission, scratch: Path, settled: Settled) -> Reading: ...
+    def read(
+        self, raw: Path, submission: Submission, scratch: Path, settled: Settled, answers: ReplyTo | SubmitterError | None
+    ) -> Reading: ...
 
 
 class Read:
@@ -45,11 +48,13 @@ class Read:
         batch: int = 32,
         merged: bool = False,
         services: Callable[[Submission, Path], str | None] = lambda _submission, _raw: None,
+        replies: Callable[[Submission], ReplyTo | SubmitterError | None] = lambda _: None,
     ) -> None:
         """
         Args:
             merged: this is the one for merged files, which come one at a time.
             services: acts on a mail to an address that means no letter but something to do, and says what it was.
+            replies: what post to us a mail answers, or why it may not; None: none.
             renew_every: how often a claim is renewed while its submission is read; shorter than a lease.
         """
         self._ledger = ledger
@@ -62,6 +67,7 @@ class Read:
         self._batch = 1 if merged else batch
         self._merged = merged
         self._services = services
+        self._replies = replies
 
     def work(self) -> int:
         """Read what is due; how many submissions there were."""
@@ -83,9 +89,11 @@ class Read:
             # Whatever persons settled, they settled after a first reading.
             settled = self._ledger.settled(submission.id) if claim.fence > 1 else NOTHING_SETTLED
             file = self._raw_file(submission, folder)
-            served = self._services(submission, file) if submission.envelope.channel == "smtp" else None
+            by_mail = submission.envelope.channel == "smtp"
+            served = self._services(submission, file) if by_mail else None
+            answers = self._replies(submission) if by_mail and served is None else None
             if served is None:
-                reading = self._reader.read(file, submission, folder, settled)
+                reading = self._reader.read(file, submission, folder, settled, answers)
             else:
                 reading = Reading(title="", refusal=NotALetter(what=served), silent=True)
             reading = self._unless_sent_before(reading, submission, settled)
@@ -103,6 +111,7 @@ class Read:
             silent=reading.silent,
             batch=reading.batch,
             hold=None if reading.hold is None else refusal_of(reading.hold),
+            answers=answers.inbound_id if isinstance(answers, ReplyTo) else None,
         )
 
     def _unless_sent_before(self, reading: Reading, submission: Submission, settled: Settled) -> Reading:

@@ -37,7 +37,7 @@ class Returned:
     def act(self, submission: Submission, raw: Path) -> str | None:
         """What the mail was, in Danish, for the log; None: it is to an address that means a letter, and is read as one."""
         found = [service_of(address, self._domains) for address in submission.envelope.recipients]
-        services = [one for one in found if one is not None]
+        services = [one for one in found if one is not None and one[0] != "svar"]
         if not services or len(services) < len(found):
             return None
         said = [

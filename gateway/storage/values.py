@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.model.identity import Recipient, mask_numbers, recipient_from
-from gateway.model.letter import Document, Letter, Options
+from gateway.model.letter import Document, Earlier, Letter, Options
 from gateway.model.notice import Refusal
 from gateway.model.shipment import Attempt, Receipt, Shipment
 from gateway.model.submission import Arrival, Blob, Envelope, Submission, Submitter
@@ -118,6 +118,7 @@ def letter_row(letter: Letter) -> dict[str, Any]:
             "deliver_from": _iso(options.deliver_from),
             "reply_by": _iso(options.reply_by),
             **_of_sidecar(options),
+            **_of_answer(options),
         },
         "flow": letter.flow,
         "address": letter.address,
@@ -142,6 +143,8 @@ def letter(row: Row) -> Letter:
             deliver_from=date.fromisoformat(deliver_from) if deliver_from else None,
             reply_by=datetime.fromisoformat(reply_by) if reply_by else None,
             **_from_sidecar(options),
+            thread=tuple(Earlier(**one) for one in options.get("thread", ())),
+            contact_point=options.get("contact_point"),
         ),
         flow=row["flow"],
         address=row["address"],
@@ -158,6 +161,13 @@ def _of_sidecar(options: Options) -> dict[str, Any]:
         "sidecar": options.sidecar or None,
     }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _of_answer(options: Options) -> dict[str, Any]:
+    """What only an answer to post to us says."""
+    if not options.thread:
+        return {}
+    return {"thread": [plain(one) for one in options.thread], "contact_point": options.contact_point}
 
 
 def _from_sidecar(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
 from gateway.config.settings import ImapMailbox as ImapSettings
 from gateway.config.settings import Mail, RecipientSystem
 from gateway.digital_post.memos import NgdpMemos
+from gateway.digital_post.reply import read_reply_to
 from gateway.digital_post.wire import Wire
 from gateway.documents.post_mail import PostMail
 from gateway.egress.archive_builtin import case_number
@@ -23,7 +24,7 @@ from gateway.mailbox.carried import CarriedPost
 from gateway.mailbox.digital_post import DigitalPostMailbox
 from gateway.mailbox.imap import ImapAccount, ImapMailbox
 from gateway.model.danish_time import local
-from gateway.model.inbound import Forwardable
+from gateway.model.inbound import Forwardable, ReplyTo
 from gateway.model.letter import Document
 from gateway.model.submission import Blob
 from gateway.notices.forwarded import ForwardRenderer, shown_name
@@ -35,6 +36,7 @@ from gateway.services.distribute import Distribute
 from gateway.services.forward import ForwardArchive, ForwardMail
 from gateway.services.listen import Listen
 from gateway.services.reload import CurrentRules
+from gateway.services.reply import Replies
 from gateway.services.work import Verb
 from gateway.storage.store import SqlLedger
 from gateway.storage.vault import LocalVault
@@ -170,6 +172,15 @@ class PostToUs:
         if out is None:
             raise MailNotEncrypted(reason='[mail] tls = "none"')
         out.send(self._composer.compose_code(item, code), to=item.forward.address, sender=None)
+
+
+def replies(settings: Settings, ledger: SqlLedger, vault: LocalVault) -> Replies:
+    """Finds what a mail to ``svar+TOKEN@`` answers."""
+
+    def read(stream: BinaryIO, item: Forwardable) -> ReplyTo:
+        return read_reply_to(stream, item, allow_test=settings.allow_test_numbers)
+
+    return Replies(ledger, vault, domains=settings.smtp.domains, read=read)
 
 
 def _imap_mailboxes(around: Around) -> list[ImapMailbox]:

@@ -55,7 +55,7 @@ from gateway.services.settle import Settle
 from gateway.services.ship import Ship
 from gateway.services.trial import Trial
 from gateway.services.work import Verb
-from gateway.wiring.inbound import Around, PostToUs
+from gateway.wiring.inbound import Around, PostToUs, replies
 from gateway.wiring.meaning import (
     drop_manners,
     list_marks,
@@ -285,6 +285,7 @@ class Gateway:
                 waits=waits,
                 renew_every=settings.lease / 4,
                 services=returned.act,
+                replies=replies(settings, self._ledger, self._vault).of,
             ),
             Read(self._ledger, self._vault, merged, self._vault.scratch, waits=waits, renew_every=settings.lease / 4, merged=True),
             self._new_route(settings, directory, reader, sends, archives),

@@ -31,7 +31,8 @@ def demo(tmp_path_factory, official_schema):
     posted = list((running.home / "sandbox" / "posted").glob("*/memo.xml"))
     assert posted
     if official_schema is not None:
-        assert [official_schema(memo, "1.1") for memo in posted] == [None] * len(posted)
+        answers = list((running.home / "sandbox" / "inboxes").rglob("memo.xml"))
+        assert [official_schema(memo, "1.1") for memo in (*posted, *answers)] == [None] * len(posted + answers)
 
 
 def test_post_about_tax_is_mailed_to_the_department_archived_and_confirmed(demo):
@@ -124,6 +125,41 @@ def test_writing_back_that_it_is_the_wrong_department_returns_it(demo):
     hand_over(demo, f"From: oekonomi@eksempelby-gym.dk\r\nTo: {address}\r\nSubject: Forkert\r\n\r\nIkke os\r\n".encode(), to=address)
     wait_for(lambda: shown(demo, uuid)["status"] == "inbox")
     assert [line["verb"] for line in shown(demo, uuid)["history"]][-1] == "returned"
+
+
+def test_an_answer_by_mail_goes_back_as_digital_post_and_quotes_nothing_internal(demo):
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--from", "19552101", "--title", "Skat spørger", "--reply").stdout.strip()
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    assert mail["Reply-To"].startswith("svar+")
+    quoted = mail.get_body(("plain",)).get_content().replace("\n", "\r\n")
+    answer = (
+        f"From: oekonomi@eksempelby-gym.dk\r\nTo: {mail['Reply-To']}\r\nSubject: SV: {mail['Subject']}\r\n"
+        "Message-ID: <svar@example.dk>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n\r\nVi har indberettet i går.\r\n\r\nMvh. Økonomi\r\n\r\n"
+        "________________________________\r\nFra: Digital Post\r\nSendt: 28. november 2026 10:12\r\nTil: Økonomi\r\n"
+        f"Emne: {mail['Subject']}\r\n\r\n{quoted}"
+    )
+    hand_over(demo, answer.encode(), to=mail["Reply-To"])
+    (message,) = wait_for(lambda: [one for one in demo.json("sandbox", "inbox", "19552101")["messages"] if one["title"] == "SV: Skat spørger"])
+    (file,) = message["files"]
+    assert Path(file["path"]).read_text(encoding="utf-8") == "Vi har indberettet i går.\n\nMvh. Økonomi"
+    memo = next(one for one in (demo.home / "sandbox" / "inboxes").rglob("memo.xml") if b"SV: Skat sp" in one.read_bytes()).read_text()
+    assert f"<memo:ReplyData><memo:messageUUID>{uuid}</memo:messageUUID></memo:ReplyData>" in memo
+    history = shown(demo, uuid)["history"]
+    assert [line["verb"] for line in history][-1] == "answered"
+    assert demo.json("log", "show", history[-1]["reason"])["status"] in ("sent", "completed", "queued")
+
+
+def test_an_answer_nobody_takes_is_refused_and_its_writer_hears_why(demo):
+    uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Skat vil intet høre").stdout.strip()
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    assert mail["Reply-To"] is None
+    (address,) = {word.strip(",.") for word in mail.get_body(("plain",)).get_content().split() if word.startswith("forkert+")}
+    address = address.replace("forkert+", "svar+")
+    answer = f"From: oekonomi@eksempelby-gym.dk\r\nTo: {address}\r\nSubject: SV\r\nMessage-ID: <svar2@example.dk>\r\n\r\nHej\r\n"
+    hand_over(demo, answer.encode(), to=address)
+    refused = wait_for(lambda: [one for one in demo.json("log", "list", "--status", "rejected")["submissions"] if one["refusal"]["code"] == "GW-257"])
+    assert "tager ikke imod svar" in refused[0]["refusal"]["sentence"]
 
 
 def test_post_of_authorities_goes_exactly_once_through_kills(start_demo, tmp_path):

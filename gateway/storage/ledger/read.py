@@ -18,6 +18,7 @@ from gateway.storage.among import among
 from gateway.storage.connect import Tx
 from gateway.storage.ledger.base import Line, Part, in_hand, lock_submissions, made, notes
 from gateway.storage.ledger.batch import keep_batches
+from gateway.storage.ledger.inbound import note_inbound
 from gateway.storage.news import DROPPED, answer_drops, tell, tell_received
 from gateway.storage.values import digest_of
 
@@ -71,6 +72,9 @@ class Reading(Part):
             tx.change(t.submissions, [(submission.id, _left(tx, end)) for submission, end in mine])
             keep_batches(tx, [(one.id, end.batch) for one, end in mine if end.batch is not None])
             _write_letters(tx, [one for one in mine if one[1].refusal is None])
+            for submission, end in mine:
+                if end.answers is not None and end.refusal is None:
+                    note_inbound(tx, [end.answers], "answered", submission.id)
             held = [(one.id, end.hold) for one, end in mine if end.hold is not None]
             notes(tx, [Line(one, one, "held", refusal.code) for one, refusal in held])
             tell(tx, [one for one, _ in held])

@@ -10,7 +10,7 @@ from gateway.config.settings import Flow, Organisation
 from gateway.digital_post.render import message_of
 from gateway.digital_post.write import write_memo
 from gateway.model.identity import Cpr, Cvr
-from gateway.model.letter import Document, Letter, Options
+from gateway.model.letter import Document, Earlier, Letter, Options
 
 KEY = "8c2ea15d-61fb-4ba9-9366-42f8b194c365"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=1)))
@@ -47,6 +47,16 @@ def test_a_letter_has_its_title_sender_recipient_and_our_id(header_of):
     sender, recipient = header.sender, header.recipient
     assert (sender.senderID, sender.idType, sender.label) == ("12345674", "CVR", "Skolen")
     assert (recipient.recipientID, recipient.idType) == ("0101011234", "CPR")
+
+
+def test_an_answer_names_the_correspondence_and_goes_to_the_contact_point_that_wrote(header_of):
+    first, other = "8c2ea15d-61fb-4ba9-9366-42f8b194c114", "8c2ea15d-61fb-4ba9-9366-42f8b194c115"
+    thread = (Earlier(message_uuid=first, case="S-1", system="ESDH"), Earlier(message_uuid=first, reply_uuid=other, contact_point="cp-7"))
+    header = header_of(recipient=Cvr("19552101"), options=Options(thread=thread, contact_point="cp-7"))
+    assert header.recipient.contactPoint.contactPointID == "cp-7"
+    seen = [(one.messageUUID, one.replyUUID, one.caseID, one.generatingSystemID, one.contactPointID) for one in header.replyData]
+    assert seen == [(first, None, "S-1", "ESDH", None), (first, other, None, None, "cp-7")]
+    assert header_of().replyData == ()
 
 
 def test_nothing_is_ever_mandatory_or_a_legal_notification(header_of):

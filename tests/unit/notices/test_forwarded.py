@@ -7,12 +7,15 @@ import email.policy
 import json
 import os
 import re
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fast_mail_parser import parse_email
 
+from gateway.documents.reply_text import MARK, own_words
 from gateway.egress.mail import wire_form
 from gateway.model.inbound import Correspondent, Forward, Forwardable, InboundMessage, Post
 from gateway.model.letter import Document
@@ -78,6 +81,17 @@ def test_the_same_forward_has_the_same_id_on_every_try_and_each_mail_its_return_
     assert made.return_path(item()) == f"retur+{'f' * 32}@dp.eksempelby-gym.dk"
 
 
+def test_post_that_may_be_answered_says_where_and_has_a_line_to_write_above():
+    answerable, other = (parsed(renderer().compose(item(reply_allowed=allowed), lambda _: b"x")) for allowed in (True, False))
+    assert answerable["Reply-To"] == f"svar+{'f' * 32}@dp.eksempelby-gym.dk"
+    text = answerable.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    assert text.startswith(f"──── {MARK} ────\n")
+    assert MARK in answerable.get_body(("html",)).get_content()
+    assert "Svar på denne mail" in text
+    assert own_words(f"Ja tak.\n\n{text}", "digitalpost@dp.eksempelby-gym.dk") == "Ja tak."
+    assert (other["Reply-To"], MARK in other.as_string()) == (None, False)
+
+
 def test_a_link_says_nothing_of_what_it_is_about():
     mail = parsed(renderer(page=lambda token: f"https://dp/l/{token}").compose(item(), None))
     said = mail.get_body(("plain",)).get_content() + mail.get_body(("html",)).get_content() + mail["Subject"]
@@ -140,7 +154,8 @@ def naughty():
 
 
 @pytest.mark.parametrize("place", ["title", "sender", "file", "attention", "text", "rule"])
-def test_whatever_a_sender_writes_is_only_words(place):
+def test_whatever_a_sender_writes_is_only_words(place, tmp_path):
+    mails = []
     for text in naughty():
         given = {
             "title": {"title": text}, "sender": {"sender": Correspondent(kind="cvr", number=text[:16], name=text)},
@@ -148,7 +163,12 @@ def test_whatever_a_sender_writes_is_only_words(place):
             "text": {"documents": (), "text": text}, "rule": {"rule": text},
         }[place]  # fmt: skip
         octets = wire_form(renderer().compose(item(**given), lambda _: b"content"))
-        judge(octets, attachments=2 if place == "file" else 0 if place == "text" else 1)
+        attachments = 2 if place == "file" else 0 if place == "text" else 1
+        judge(octets, attachments=attachments)
+        mails.append(tmp_path / f"{len(mails)}.eml")
+        mails[-1].write_bytes(octets)
+    for mail, seen in zip(mails, perl_reads(mails), strict=True):
+        judge_alike(parsed(mail.read_bytes()), seen, attachments=attachments)
 
 
 EXPECTED = {
@@ -179,6 +199,30 @@ def judge(octets, *, attachments):
     for name in [part.get_filename() for part in mail.iter_attachments()]:
         assert re.search(r'[\x00-\x1f/\\"<>|:*?\u202a-\u202e]', name) is None
         assert 0 < len(name) <= 130
+
+
+def perl_reads(mails):
+    """What a third parser sees, older than the other two and used by mail filters: Perl's MIME::Parser."""
+    program = shutil.which("perl")
+    assert program is not None
+    typed = "".join(f"{file}\n" for file in mails)
+    script = Path(__file__).resolve().parents[2] / "helpers" / "mime_tools.pl"
+    done = subprocess.run([program, script], input=typed, capture_output=True, text=True, timeout=120, check=False)
+    if "MIME/Parser.pm" in done.stderr and not os.environ.get("CI"):
+        pytest.skip("libmime-tools-perl is not installed")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def judge_alike(mail, seen, *, attachments):
+    assert set(seen["headers"]) <= EXPECTED, "a header nobody meant"
+    assert len(seen["headers"]) == len(set(seen["headers"])), "a header twice"
+    assert (seen["to"], seen["errors"]) == ("okonomi@eksempelby-gym.dk", [])
+    # Perl's strict UTF-8 has no noncharacters.
+    subject = re.sub("[\ufdd0-\ufdef\ufffe\uffff]", "\ufffd", mail["Subject"])
+    assert "".join(seen["subject"].split()) == "".join(subject.split())
+    assert seen["attached"] == ["content"] * attachments
+    assert seen["leaves"] == attachments + 2, "a text and its HTML"
 
 
 assert NOW == AT
