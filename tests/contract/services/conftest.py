@@ -85,7 +85,7 @@ class FakeReader(Dial):
     def is_merged(self, submission: Submission) -> bool:
         return submission.id in self.merged
 
-    def read(self, raw: Path, submission: Submission, scratch: Path, settled: object = None) -> Reading:
+    def read(self, raw: Path, submission: Submission, scratch: Path, settled: object = None, answers: object = None) -> Reading:
         content = raw.read_bytes()
         self.read_bytes.append(content)
         self.meanwhile()
