@@ -751,6 +751,17 @@ class NewForward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unopened:
+    """Post to us that lies with a department, unopened."""
+
+    id: str
+    department: str
+    since: datetime
+    """When the last of its mails was handed over."""
+    reminded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DistributeEnd:
     """What was decided about a message to us."""
 
@@ -858,6 +869,16 @@ class Inbound(Protocol):
 
     def retry_forwards(self, item: str, *, actor: str, mode: DeliveryMode | None = None) -> int:
         """What was held goes again; how many. Raises NotFound."""
+
+    # remind
+    def unopened_inbound(self, since: datetime) -> list[Unopened]:
+        """What came after *since*, was mailed to a department, and was neither opened nor passed on by it."""
+
+    def remind_inbound(self, item: Unopened, told: Sequence[NewForward]) -> bool:
+        """Remind its department, once. False: it was opened, returned or reminded of meanwhile."""
+
+    def escalate_inbound(self, item: Unopened, forwards: Sequence[NewForward], *, department: str) -> bool:
+        """It is *department*'s from now on, once for each it comes from. False: as ``remind_inbound``."""
 
     def forward_by_token(self, token: str) -> Forwardable | None: ...
 

@@ -456,6 +456,11 @@ class Inbound(Section):
     """Mail domains of the organisation: an address in them that a sender named is honoured."""
     distributors: tuple[str, ...] = ()
     """Mail addresses of those who distribute; told at 8 o'clock what lies in Indbakke, and when a mail comes back."""
+    remind: Seconds = timedelta(hours=8)
+    """Time of a department's own hours after which it is reminded of post that nobody opened; 0: never. Only where
+    `[links]` are on: without them nobody can be seen to open anything."""
+    escalate: Seconds = timedelta(hours=16)
+    """Such time after which its substitute gets the post, and the distributors are told; 0: never."""
     attach: Size = ByteSize(20_000_000)
     """Documents of a message that may be attached to a mail."""
     case: str = "POST-{year}"

@@ -1,12 +1,14 @@
-"""Which days Danish banks are open."""
+"""Which days Danish banks are open, and how much of a time somebody is there."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 import holidays
+
+from gateway.model.danish_time import DENMARK, local
 
 
 def is_bank_day(day: date, closed: Collection[date] = ()) -> bool:
@@ -16,6 +18,28 @@ def is_bank_day(day: date, closed: Collection[date] = ()) -> bool:
     24 and 31 December (Finans Danmark, "Bankferiedage"), nor those in *closed*.
     """
     return day.weekday() < 5 and day not in closed and day not in _closed_in(day.year)
+
+
+def open_time(
+    start: datetime, end: datetime, *, hours: str, weekdays: Collection[int], closed: Collection[date] = ()
+) -> timedelta:
+    """How much of the time from *start* to *end* (aware) lies within *hours* of Danish bank days.
+
+    Args:
+        hours: ``HH:MM-HH:MM``, by the clocks in Denmark.
+        weekdays: those that count, 0 for Monday.
+        closed: further days that do not.
+    """
+    opens, closes = (time.fromisoformat(one) for one in hours.split("-"))
+    day, last = local(start).date(), local(end).date()
+    found = timedelta()
+    while day <= last:
+        if day.weekday() in weekdays and is_bank_day(day, closed):
+            # In UTC: the difference of two local times would ignore a clock that was turned between them.
+            begin, stop = (datetime.combine(day, at, DENMARK).astimezone(UTC) for at in (opens, closes))
+            found += max(timedelta(), min(stop, end) - max(begin, start))
+        day += timedelta(days=1)
+    return found
 
 
 @lru_cache(maxsize=64)

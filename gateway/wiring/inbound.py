@@ -36,6 +36,7 @@ from gateway.services.distribute import Distribute
 from gateway.services.forward import ForwardArchive, ForwardMail
 from gateway.services.listen import Listen
 from gateway.services.reload import CurrentRules
+from gateway.services.remind import Remind
 from gateway.services.reply import Replies
 from gateway.services.work import Verb
 from gateway.storage.store import SqlLedger
@@ -45,7 +46,7 @@ from gateway.wiring.meaning import loop_id
 if TYPE_CHECKING:
     from gateway.links.running import LinkServer
 
-DIGEST_EVERY = timedelta(minutes=5)
+DIGEST_EVERY = REMIND_EVERY = timedelta(minutes=5)
 SILENCE_EVERY_LOOK = 10
 """Looks into the mailboxes between two looks for silence."""
 
@@ -124,12 +125,21 @@ class PostToUs:
         return [distribute, *mails, archive, *listen]
 
     def timed(self) -> list[Timed]:
-        """Who looks into the mailboxes that say nothing by themselves, for those that are silent altogether, and tells
-        those who distribute.
+        """Who looks into the mailboxes that say nothing by themselves, for those that are silent altogether, tells
+        those who distribute, and reminds departments.
         """
         around, inbound = self._around, self._around.settings.inbound
         digest = Digest(
             around.ledger, around.mail, around.clock, to=inbound.distributors, compose=self._composer.compose_digest
+        )
+        remind = Remind(
+            around.ledger,
+            around.rules,
+            around.clock,
+            remind=inbound.remind,
+            escalate=inbound.escalate,
+            distributors=inbound.distributors,
+            closed_days=around.settings.rules.closed_days,
         )
         names = [mailbox.name for mailbox in (*self._systems, *self._boxes)]
         silence = Timed("silence", inbound.every * SILENCE_EVERY_LOOK, lambda: self._collect.look_for_silence(names))
@@ -137,6 +147,7 @@ class PostToUs:
             *([Timed("digest", DIGEST_EVERY, digest.look)] if inbound.distributors else []),
             *([Timed("collect", inbound.every, self._collect.work)] if self._systems else []),
             *([silence] if names else []),
+            *([Timed("remind", REMIND_EVERY, remind.look)] if around.settings.links.enabled else []),
         ]
 
     def links(self) -> LinkServer | None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
 from gateway.errors import NotAllowedNow, NotFound
 from gateway.model.inbound import DeliveryMode, Forwardable, InboundMessage, InboundStatus
 from gateway.model.rule_version import PastDecision
-from gateway.ports import NewForward
+from gateway.ports import NewForward, Unopened
 from gateway.storage import decided, values
 from gateway.storage import tables as t
 from gateway.storage.connect import Tx
@@ -164,6 +164,48 @@ class InboundActs(Part):
             note_inbound(tx, [row["id"]], "retry", actor=actor)
             return done.rowcount
 
+    # ── reminders ───────────────────────────────────────────────────────────
+
+    def unopened_inbound(self, since: datetime) -> list[Unopened]:
+        """See ``ports.Inbound``."""
+        columns, sent = t.inbound.c, t.forwards.c
+        handed = (
+            select(func.max(sent.sent_at))
+            .where(sent.inbound_id == columns.id, sent.kind == "mail", sent.state == "done", sent.department == columns.department)
+            .scalar_subquery()
+        )
+        wanted = select(columns.id, columns.department, handed.label("since"), _told("reminded").label("reminded")).where(
+            columns.state == "distributed", columns.department != "", columns.received_at > since, ~_told("escalated")
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(columns.received_at)).all()
+        return [
+            Unopened(id=row.id, department=row.department, since=row.since, reminded=bool(row.reminded))
+            for row in rows
+            if row.since is not None
+        ]
+
+    def remind_inbound(self, item: Unopened, told: Sequence[NewForward]) -> bool:
+        """See ``ports.Inbound``."""
+        with self._database.write() as tx:
+            row = _still_unopened(tx, item, "reminded")
+            if row is None:
+                return False
+            add_forwards(tx, row["id"], told)
+            note_inbound(tx, [row["id"]], "reminded", item.department)
+            return True
+
+    def escalate_inbound(self, item: Unopened, forwards: Sequence[NewForward], *, department: str) -> bool:
+        """See ``ports.Inbound``."""
+        with self._database.write() as tx:
+            row = _still_unopened(tx, item, "escalated")
+            if row is None:
+                return False
+            add_forwards(tx, row["id"], forwards)
+            _change(tx, row, department=department)
+            note_inbound(tx, [row["id"]], "escalated", item.department)
+            return True
+
     # ── by token ────────────────────────────────────────────────────────────
 
     def forward_by_token(self, token: str) -> Forwardable | None:
@@ -204,6 +246,21 @@ def _locked(tx: Tx, item: str) -> Row:
     inbound_id = _row(tx.connection, item)["id"]
     wanted = select(t.inbound).where(t.inbound.c.id == inbound_id).with_for_update(key_share=True)
     return tx.run(wanted).mappings().one()
+
+
+def _told(verb: str) -> ColumnElement[bool]:
+    """Whether the department that has a message was *verb* of it."""
+    lines = t.inbound_history.c
+    return exists().where(lines.inbound_id == t.inbound.c.id, lines.verb == verb, lines.reason == t.inbound.c.department)
+
+
+def _still_unopened(tx: Tx, item: Unopened, verb: str) -> Row | None:
+    """Its row, if its department still has it, and nobody opened it nor was *verb* of it meanwhile."""
+    row = _locked(tx, item.id)
+    lines = t.inbound_history.c
+    before = select(func.count()).where(lines.inbound_id == row["id"], lines.verb == verb, lines.reason == item.department)
+    here = row["state"] == "distributed" and row["department"] == item.department
+    return row if here and not tx.run(before).scalar_one() else None
 
 
 def _understood(row: Row) -> None:
