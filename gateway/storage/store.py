@@ -18,6 +18,7 @@ from gateway.storage.ledger.drops import Dropping
 from gateway.storage.ledger.guard import Guarding
 from gateway.storage.ledger.inbound import Collecting
 from gateway.storage.ledger.inbound_acts import InboundActs
+from gateway.storage.ledger.inbound_unopened import InboundUnopened
 from gateway.storage.ledger.links import LinkKeeping
 from gateway.storage.ledger.notify import Notifying
 from gateway.storage.ledger.operate import Operating
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class SqlLedger(
-    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping, Collecting, InboundActs, LinkKeeping
+    Dropping, DropFiles, DropsSeen, DropViewing, Accepting, Reading, Batching, Routing, Ruling, Guarding, Shipping, Settling, Notifying, Operating, Approving, Viewing, CaseKeeping, Collecting, InboundActs, InboundUnopened, LinkKeeping
 ):
     """``ports.Ledger``, ``ports.Drops``, ``ports.Cases``, ``ports.Inbound`` and ``ports.Links`` on one database. Safe to share between threads."""
 

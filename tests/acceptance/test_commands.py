@@ -80,14 +80,14 @@ class Letters:
 
     def until(self, submission: str, status: str) -> dict[str, Any]:
         return self._wait_for(
-            lambda: (found := self.show(submission))["status"] == status and found, f"status {status}", 20
+            lambda: (found := self.show(submission))["status"] == status and found, f"status {status}"
         )
 
     def until_tried(self, submission: str, tries: int) -> None:
         self._wait_for(
             lambda: (letters := self.show(submission)["letters"])
             and len([one for one in letters[0]["attempts"] if one["outcome"] != "offered"]) == tries,
-            f"attempt {tries}", 20,
+            f"attempt {tries}",
         )  # fmt: skip
 
 
@@ -102,8 +102,8 @@ def completed(demo, ledger, wait_for) -> str:
     Dials(demo.home / "sandbox").set("delay", "0")
     own = Letters(ledger, wait_for)
     submission = own.new("0101011234", "Et brev der er fremme")
-    wait_for(lambda: own.show(submission)["status"] == "completed", "the letter to be completed", 20)
-    wait_for(lambda: own.show(submission)["letters"][0]["archive"] == "archived", "the archive", 20)
+    wait_for(lambda: own.show(submission)["status"] == "completed", "the letter to be completed")
+    wait_for(lambda: own.show(submission)["letters"][0]["archive"] == "archived", "the archive")
     return submission
 
 
@@ -210,7 +210,7 @@ def test_sending_from_the_terminal_answers_in_json_and_the_letter_arrives(demo, 
 def test_a_letter_on_hold_stays_until_it_is_released_and_then_arrives(demo, dials, letters, wait_for):
     dials.set("contacts.unavailable", "always")
     submission = letters.new("0303031234")
-    wait_for(lambda: letters.show(submission)["letters"], "the letter to be read", 20)
+    wait_for(lambda: letters.show(submission)["letters"], "the letter to be read")
     held = demo.json("hold", submission, "--reason", "rektor vil se det")
     assert held == {"verb": "hold", "items": [f"{submission}.1"]}
     dials.set("contacts.unavailable", "off")
@@ -224,7 +224,7 @@ def test_a_letter_on_hold_stays_until_it_is_released_and_then_arrives(demo, dial
 def test_a_letter_that_is_discarded_is_never_sent(demo, dials, letters, wait_for):
     dials.set("contacts.unavailable", "always")
     submission = letters.new("0404041234")
-    wait_for(lambda: letters.show(submission)["letters"], "the letter to be read", 20)
+    wait_for(lambda: letters.show(submission)["letters"], "the letter to be read")
     assert demo.json("discard", submission, "--reason", "en fejl")["verb"] == "discard"
     assert letters.show(submission)["status"] == "cancelled"
     dials.set("contacts.unavailable", "off")

@@ -20,7 +20,7 @@ from gateway.rehearsal import POINTS
 
 LANES, KILLS = 2, 2
 CPR = "0101011234"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 MORE = """
 [sftp]
 enabled = true

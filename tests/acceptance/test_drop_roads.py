@@ -261,5 +261,5 @@ def test_a_rejected_drop_of_the_folder_is_mended_there(system):
     assert not place.exists()
 
 
-def _wait(look, seconds: float = 40):
-    return wait_for(look, "the drop", seconds)
+def _wait(look):
+    return wait_for(look, "the drop")

@@ -60,7 +60,7 @@ def delivered(demo, letter, wait_for):
         states = [shipment["state"] for one in found["letters"] for shipment in one["shipments"]]
         return found if states == ["done"] * 3 else None
 
-    return wait_for(finished, "the letter to be completed and archived", 12), seen
+    return wait_for(finished, "the letter to be completed and archived"), seen
 
 
 def test_a_mailed_pdf_goes_from_received_to_completed(delivered):
@@ -107,7 +107,7 @@ def test_the_sender_is_told_in_danish(demo, delivered, wait_for):
         ]
         return next((m for m in mails if str(m["Subject"]).startswith("Leveret: Indkaldelse")), None)
 
-    mail = wait_for(told, "the sender to be told", 10)
+    mail = wait_for(told, "the sender to be told")
     assert mail["To"] == "sekretaer@example.dk"
     assert mail["Auto-Submitted"] == "auto-replied"
     text = mail.get_body(("plain",)).get_content()

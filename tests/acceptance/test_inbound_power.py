@@ -23,7 +23,7 @@ from gateway.sandbox.posting import Letter, post, read_posted
 from gateway.sandbox.realistic import page
 from gateway.storage.store import open_ledger
 
-LANES, KILLS = 4, int(os.environ.get("INBOUND_KILLS", "3"))
+LANES, KILLS = 4, int(os.environ.get("INBOUND_KILLS", "1"))
 PATIENCE_SECONDS = 180
 RULES = """
 [departments.oekonomi]

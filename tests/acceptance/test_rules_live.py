@@ -75,7 +75,7 @@ def hand_in(ledger: SqlLedger, title: str) -> str:
 
 
 def decided(ledger: SqlLedger, submission: str, wait_for: Any) -> PastDecision:
-    (past,) = wait_for(lambda: ledger.decisions_of(submission), "the letter to be decided", 20)
+    (past,) = wait_for(lambda: ledger.decisions_of(submission), "the letter to be decided")
     return past
 
 
@@ -170,7 +170,7 @@ def test_letters_are_decided_by_whole_sets_however_often_they_change(demo, ledge
         sets[bundle.version] = number
     ledger.activate_rules(next(iter(sets)), author="test", kind="activate")
     wait_for(  # the set from before this test may decide until the gateway has seen the new one
-        lambda: decided(ledger, hand_in(ledger, "Lønseddel"), wait_for).decision.version in sets, "the first set", 10
+        lambda: decided(ledger, hand_in(ledger, "Lønseddel"), wait_for).decision.version in sets, "the first set"
     )
     chance = random.Random(1)
     submissions = []
@@ -199,7 +199,7 @@ def test_a_set_that_cannot_be_read_never_takes_the_place_of_one_that_works(demo,
     ledger.keep_rules(broken, version="b" * 12, author="test")
     ledger.activate_rules("b" * 12, author="test", kind="activate")
     log = demo.home / "gateway.log"
-    kept = wait_for(lambda: [line for line in log.read_text().splitlines() if "rules_kept" in line], "the log to say so", 5)
+    kept = wait_for(lambda: [line for line in log.read_text().splitlines() if "rules_kept" in line], "the log to say so")
     event = json.loads(kept[-1])
     assert (event["version"], event["instead"], event["code"]) == ("b" * 12, before.version, "GW-100")
     assert decided(ledger, hand_in(ledger, "Lønseddel"), wait_for).decision.version == before.version

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
-def wait_for(look: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+def wait_for(look: Callable[[], Any], what: str) -> Any:
     """What *look* gives once it is true; a bounded wait on another process, not a guess at its speed."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         if found := look():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"waited {seconds} s for {what}")
+    raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from gateway.errors import NotAllowedNow, NotFound
 from gateway.model.inbound import DeliveryMode, Forwardable, InboundMessage, InboundStatus
 from gateway.model.rule_version import PastDecision
-from gateway.ports import NewForward, Unopened
+from gateway.ports import NewForward
 from gateway.storage import decided, values
 from gateway.storage import tables as t
 from gateway.storage.connect import Tx
@@ -107,50 +107,50 @@ class InboundActs(Part):
     def assign_inbound(self, item: str, forwards: Sequence[NewForward], *, department: str, actor: str) -> None:
         """See ``ports.Inbound``."""
         with self._database.write() as tx:
-            row = _locked(tx, item)
+            row = locked(tx, item)
             _understood(row)
             _supersede(tx, row["id"])
             add_forwards(tx, row["id"], forwards)
-            _change(tx, row, state="distributed", due_at=None, department=department, refusal=None, opened_at=None, ended_at=None)
+            change(tx, row, state="distributed", due_at=None, department=department, refusal=None, opened_at=None, ended_at=None)
             note_inbound(tx, [row["id"]], "assigned", department, actor=actor)
 
     def return_inbound(self, item: str, *, actor: str, reason: str) -> str:
         """See ``ports.Inbound``."""
         with self._database.write() as tx:
-            row = _locked(tx, item)
+            row = locked(tx, item)
             _understood(row)
             if row["state"] in ("inbox", "new"):
                 raise NotAllowedNow(what="It lies in Indbakke already.")
             _supersede(tx, row["id"], state="returned")
-            _change(tx, row, state="inbox", due_at=None, department="", opened_at=None, ended_at=None)
+            change(tx, row, state="inbox", due_at=None, department="", opened_at=None, ended_at=None)
             note_inbound(tx, [row["id"]], "returned", reason, actor=actor)
             return str(row["id"])
 
     def inbound_done_by(self, item: str, *, actor: str) -> None:
         """See ``ports.Inbound``."""
         with self._database.write() as tx:
-            row = _locked(tx, item)
+            row = locked(tx, item)
             if row["state"] == "done":
                 raise NotAllowedNow(what="It is done already.")
             if row["state"] == "new":
                 raise NotAllowedNow(what="It was not distributed yet.")
-            _change(tx, row, state="done", due_at=None, ended_at=tx.now)
+            change(tx, row, state="done", due_at=None, ended_at=tx.now)
             note_inbound(tx, [row["id"]], "done", actor=actor)
 
     def inbound_opened(self, item: str, *, actor: str) -> None:
         """See ``ports.Inbound``."""
         with self._database.write() as tx:
-            row = _locked(tx, item)
+            row = locked(tx, item)
             if row["state"] == "distributed":
-                _change(tx, row, state="opened")
+                change(tx, row, state="opened")
             if row["opened_at"] is None:
-                _change(tx, row, opened_at=tx.now)
+                change(tx, row, opened_at=tx.now)
             note_inbound(tx, [row["id"]], "opened", actor=actor)
 
     def retry_forwards(self, item: str, *, actor: str, mode: DeliveryMode | None = None) -> int:
         """See ``ports.Inbound``."""
         with self._database.write() as tx:
-            row = _locked(tx, item)
+            row = locked(tx, item)
             held = t.forwards.c.inbound_id == row["id"], t.HELD
             changed: dict[str, Any] = {} if mode is None else {"mode": mode}
             done = tx.run(
@@ -163,48 +163,6 @@ class InboundActs(Part):
             )  # fmt: skip
             note_inbound(tx, [row["id"]], "retry", actor=actor)
             return done.rowcount
-
-    # ── reminders ───────────────────────────────────────────────────────────
-
-    def unopened_inbound(self, since: datetime) -> list[Unopened]:
-        """See ``ports.Inbound``."""
-        columns, sent = t.inbound.c, t.forwards.c
-        handed = (
-            select(func.max(sent.sent_at))
-            .where(sent.inbound_id == columns.id, sent.kind == "mail", sent.state == "done", sent.department == columns.department)
-            .scalar_subquery()
-        )
-        wanted = select(columns.id, columns.department, handed.label("since"), _told("reminded").label("reminded")).where(
-            columns.state == "distributed", columns.department != "", columns.received_at > since, ~_told("escalated")
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(wanted.order_by(columns.received_at)).all()
-        return [
-            Unopened(id=row.id, department=row.department, since=row.since, reminded=bool(row.reminded))
-            for row in rows
-            if row.since is not None
-        ]
-
-    def remind_inbound(self, item: Unopened, told: Sequence[NewForward]) -> bool:
-        """See ``ports.Inbound``."""
-        with self._database.write() as tx:
-            row = _still_unopened(tx, item, "reminded")
-            if row is None:
-                return False
-            add_forwards(tx, row["id"], told)
-            note_inbound(tx, [row["id"]], "reminded", item.department)
-            return True
-
-    def escalate_inbound(self, item: Unopened, forwards: Sequence[NewForward], *, department: str) -> bool:
-        """See ``ports.Inbound``."""
-        with self._database.write() as tx:
-            row = _still_unopened(tx, item, "escalated")
-            if row is None:
-                return False
-            add_forwards(tx, row["id"], forwards)
-            _change(tx, row, department=department)
-            note_inbound(tx, [row["id"]], "escalated", item.department)
-            return True
 
     # ── by token ────────────────────────────────────────────────────────────
 
@@ -223,10 +181,10 @@ class InboundActs(Part):
             forward = tx.run(select(t.forwards).where(t.forwards.c.token == token)).mappings().first()
             if forward is None or forward["state"] != "done":
                 return None
-            row = _locked(tx, forward["inbound_id"])
+            row = locked(tx, forward["inbound_id"])
             tx.change(t.forwards, [(forward["id"], {"state": "bounced", "code": reason})])
             if row["state"] in ("distributed", "opened"):
-                _change(tx, row, state="inbox", department="", ended_at=None)
+                change(tx, row, state="inbox", department="", ended_at=None)
             add_forwards(tx, row["id"], told)
             note_inbound(tx, [row["id"]], "bounced", reason, item=forward["id"])
             return str(row["id"])
@@ -241,26 +199,11 @@ def _row(connection: Connection, item: str) -> Row:
     return row
 
 
-def _locked(tx: Tx, item: str) -> Row:
+def locked(tx: Tx, item: str) -> Row:
     """As ``_row``; nobody else changes it until the transaction ends."""
     inbound_id = _row(tx.connection, item)["id"]
     wanted = select(t.inbound).where(t.inbound.c.id == inbound_id).with_for_update(key_share=True)
     return tx.run(wanted).mappings().one()
-
-
-def _told(verb: str) -> ColumnElement[bool]:
-    """Whether the department that has a message was *verb* of it."""
-    lines = t.inbound_history.c
-    return exists().where(lines.inbound_id == t.inbound.c.id, lines.verb == verb, lines.reason == t.inbound.c.department)
-
-
-def _still_unopened(tx: Tx, item: Unopened, verb: str) -> Row | None:
-    """Its row, if its department still has it, and nobody opened it nor was *verb* of it meanwhile."""
-    row = _locked(tx, item.id)
-    lines = t.inbound_history.c
-    before = select(func.count()).where(lines.inbound_id == row["id"], lines.verb == verb, lines.reason == item.department)
-    here = row["state"] == "distributed" and row["department"] == item.department
-    return row if here and not tx.run(before).scalar_one() else None
 
 
 def _understood(row: Row) -> None:
@@ -268,7 +211,7 @@ def _understood(row: Row) -> None:
         raise NotAllowedNow(what="It could not be understood; only its bytes are kept.")
 
 
-def _change(tx: Tx, row: Row, **written: Any) -> None:
+def change(tx: Tx, row: Row, **written: Any) -> None:
     tx.change(t.inbound, [(row["id"], {**written, **({"lease_until": None} if "due_at" in written else {})})])
 
 
