@@ -257,6 +257,11 @@ def bounced(*, message: str, code: str) -> None:
     _log.error("bounced", message=message, code=code)
 
 
+def push_refused(*, system: str, status: int, code: str) -> None:
+    """Digital Post handed over something that was not written down."""
+    _log.warning("push_refused", system=system, status=status, code=code)
+
+
 def unopened(*, message: str, passed_on: bool) -> None:
     """A department did not open its post in time; *passed_on*: its substitute has it now."""
     _log.warning("unopened", message=message, passed_on=passed_on)

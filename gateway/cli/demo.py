@@ -30,6 +30,7 @@ from gateway.ingress.sftp.accounts import Account, AccountKey, public_key, write
 from gateway.ingress.sftp.keys import ensure_host_keys, host_keys, make_client_key
 from gateway.ingress.smtp.users import add_user
 from gateway.rules.bundle import builtin
+from gateway.sandbox.pushing import push_certificate
 from gateway.sandbox.running import RunningSandbox, start_in_thread
 from gateway.sandbox.sink import RunningSink, start_sink
 from gateway.wiring.state import migrate_ledger
@@ -40,7 +41,8 @@ TRIES = 3
 
 DOMAIN = "dp.example.dk"
 USER = "demo"
-PORTS = {"smtp": 2525, "sftp": 2222, "sandbox": 8443, "sink": 2526, "links": 8025}
+PORTS = {"smtp": 2525, "sftp": 2222, "sandbox": 8443, "sink": 2526, "links": 8025, "push": 8026}
+OURS = ("smtp", "sftp", "links", "push")
 ACCOUNT = "demo"
 FOLDER = "demo-mappe"
 """Tried first; a port that is taken is replaced by any free one."""
@@ -133,9 +135,21 @@ name = "virk"
 system_id = "{system}"
 token_file = "secrets/digital-post.token"
 
+[[inbound.systems]]
+name = "virk-push"
+system_id = "{system}"
+token_file = "secrets/digital-post.token"
+push = true
+
 [links]
 enabled = true
 port = {links}  # demo
+
+[push]
+enabled = true
+port = {push}  # demo
+client_ca = "{ca}"
+clients = ["{push_client}"]  # demo
 
 [rules]
 path = "regler"
@@ -184,7 +198,7 @@ def _run(home: Path) -> None:
     log.configure((home / "gateway.log").open("a", encoding="utf-8", buffering=1))
     with _world(home) as world:
         for _ in range(TRIES):
-            if _serve_on(home, world, {name: _free(PORTS[name]) for name in ("smtp", "sftp", "links")}):
+            if _serve_on(home, world, {name: _free(PORTS[name]) for name in OURS}):
                 break
     click.echo("Stopped.")
 
@@ -298,6 +312,7 @@ def _write_config(home: Path, world: World, ours: dict[str, int]) -> None:
         cert=world.sandbox.cert,
         key=world.sandbox.key,
         ca=world.sandbox.ca,
+        push_client=push_certificate(world.sandbox.authority).fingerprint().hex(),
         **ports,
     )
     file = home / "gateway.toml"
@@ -336,6 +351,8 @@ def _endpoints(home: Path, world: World, ports: dict[str, int], password: str) -
         "sandbox": world.sandbox.endpoints(),
         "inbound": {"cvr": CVR, "departments": DEPARTMENTS},
         "links": {"host": "127.0.0.1", "port": ports["links"]},
+        # A home of an earlier version has none.
+        **({"push": {"url": f"https://localhost:{ports['push']}/virk-push/memos"}} if "push" in ports else {}),
         "sink": {"host": "127.0.0.1", "port": sink.port, "maildir": str(sink.maildir)},
     }
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,11 @@ def inbox(number: str | None, *, as_json: bool) -> None:
 @click.option("--case", help="The sender's case number.")
 @click.option("--answers", help="UUID of the message it answers.")
 @click.option("--reply", is_flag=True, help="The sender allows a reply.")
+@click.option("--push", "push_to", metavar="URL", help="Hand it to a server of the recipient's, instead of waiting to be asked.")
 @click.option("--realistic", is_flag=True, help="Post 40 messages as authorities write them, and nothing else.")
-def post(files: tuple[Path, ...], *, realistic: bool, to_cvr: str, sender: str, title: str, **tags: Any) -> None:
+def post(
+    files: tuple[Path, ...], *, realistic: bool, to_cvr: str, sender: str, title: str, push_to: str | None, **tags: Any
+) -> None:
     """Post a message to a company, as an authority would. FILES: the main document first; none: a made-up page.
 
     Prints the UUID of each message.
@@ -120,7 +124,25 @@ def post(files: tuple[Path, ...], *, realistic: bool, to_cvr: str, sender: str, 
         attention_person=tags["attention"], attention_email=tags["attention_email"], message_code=tags["code"],
         case=tags["case"], answers=tags["answers"], reply=tags["reply"],
     )  # fmt: skip
-    click.echo(lay_out(_folder(), letter))
+    uuid = lay_out(_folder(), letter, listed=push_to is None)
+    click.echo(uuid)
+    if push_to is not None:
+        _push(uuid, push_to)
+
+
+def _push(uuid: str, url: str) -> None:
+    """Exits with 1 if it was not taken."""
+    import httpx2
+
+    from gateway.sandbox.authority import Authority
+    from gateway.sandbox.pushing import push
+
+    try:
+        status = push(_folder(), uuid, url, Authority.open(_folder() / "ca"))
+    except httpx2.HTTPError as error:
+        raise click.ClickException(f"not answered: {type(error).__name__}") from None
+    if status != HTTPStatus.OK:
+        raise click.ClickException(f"not taken: {status}")
 
 
 @sandbox.command()

@@ -409,7 +409,7 @@ class Flow(Section):
 
 
 class RecipientSystem(Section):
-    """A recipient system (modtagersystem) of ours at Digital Post, asked by REST pull."""
+    """A recipient system (modtagersystem) of ours at Digital Post: REST pull, or push."""
 
     name: Name
     """For the log, and for `mailbox` in what is shown."""
@@ -418,6 +418,8 @@ class RecipientSystem(Section):
     certificate: Path | None = None
     """Not set: that of `[digital_post]`, with its key."""
     key: Path | None = None
+    push: bool = False
+    """It is not asked: Digital Post hands its messages to ``/NAME/memos`` of `[push]`."""
 
 
 class ImapMailbox(Section):
@@ -484,6 +486,30 @@ class Links(Section):
     """How long a link leads anywhere."""
 
 
+class Push(Section):
+    """A server that Digital Post hands messages to (REST push), for systems that are not asked. It asks every client for
+    a certificate.
+    """
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 8026
+    certificate: Path | None = None
+    """Not set: that of ``[smtp]``, with its key."""
+    key: Path | None = None
+    client_ca: Path | None = None
+    """Authorities that signed the certificate which Digital Post shows."""
+    clients: tuple[Fingerprint, ...] = ()
+    """SHA-256 of that certificate (DER), lower-case hex; the next one beside it before it changes. Anybody in Denmark can
+    have a certificate of the same authorities."""
+
+    @model_validator(mode="after")
+    def _never_from_just_anybody(self) -> Push:
+        if self.enabled and (self.client_ca is None or not self.clients):
+            raise ValueError("enabled needs client_ca and clients, else anybody could hand over post")
+        return self
+
+
 class Retry(Section):
     first: tuple[Seconds, ...] = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
     """Waits after the first tries (F13); then hourly with jitter."""
@@ -540,6 +566,7 @@ class Settings(Section):
     archive: Archive = Archive()
     inbound: Inbound = Inbound()
     links: Links = Links()
+    push: Push = Push()
     rules: Rules = Rules()
     flows: dict[str, Flow] = Field(default_factory=dict)
     retry: Retry = Retry()

@@ -67,18 +67,19 @@ class Letter:
     """UUID of the message it answers."""
 
 
-def post(folder: Path, letter: Letter, *, uuid: str | None = None, now: datetime | None = None) -> str:
-    """Lay *letter* out for the recipient system; durable when this returns. Its UUID."""
+def post(folder: Path, letter: Letter, *, uuid: str | None = None, now: datetime | None = None, listed: bool = True) -> str:
+    """Lay *letter* out for the recipient system; durable when this returns. Its UUID. *listed*: for who asks."""
     uuid, now = uuid or str(uuid4()), now or datetime.now(UTC)
     return post_bytes(
         folder, memo_xml(letter, uuid, now), uuid=uuid,
-        told={"to": letter.to_cvr, "from": letter.from_name, "title": letter.title}, now=now,
+        told={"to": letter.to_cvr, "from": letter.from_name, "title": letter.title}, now=now, listed=listed,
     )  # fmt: skip
 
 
 def post_bytes(
-    folder: Path, content: bytes, *, uuid: str | None = None, told: Mapping[str, str] | None = None, now: datetime | None = None
-) -> str:
+    folder: Path, content: bytes, *, uuid: str | None = None, told: Mapping[str, str] | None = None,
+    now: datetime | None = None, listed: bool = True,
+) -> str:  # fmt: skip
     """As ``post``, of any bytes: also of such as are no MeMo."""
     uuid = uuid or str(uuid4())
     beside = folder / "posted" / f".new-{secrets.token_hex(8)}"
@@ -86,11 +87,16 @@ def post_bytes(
     (beside / "memo.xml").write_bytes(content)
     flush_file(beside / "memo.xml")
     posted_at = (now or datetime.now(UTC)).isoformat()
-    state = {"uuid": uuid, "posted_at": posted_at, "state": "waiting", "listed": True, "receipts": [], **(told or {})}
+    state = {"uuid": uuid, "posted_at": posted_at, "state": "waiting", "listed": listed, "receipts": [], **(told or {})}
     write_json(beside / "state.json", state)
     beside.rename(folder / "posted" / uuid)
     flush_folder(folder / "posted")
     return uuid
+
+
+def memo_file(folder: Path, uuid: str) -> Path:
+    """Where the message lies."""
+    return folder / "posted" / uuid / "memo.xml"
 
 
 def read_posted(folder: Path) -> list[dict[str, Any]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway import log, rehearsal
 from gateway.errors import GatewayError, RemoteError
 from gateway.model.inbound import NewPost
-from gateway.ports import Clock, Inbound, Ledger, Mailbox, Vault
+from gateway.model.submission import Blob
+from gateway.ports import Clock, Inbound, Ledger, Mailbox, Understood, Vault
 
 PAGE = 50
 """Messages looked at at once."""
@@ -67,6 +69,32 @@ class Collect:
             log.poll_failed(source=mailbox.name, code=error.code)
         return came
 
+    def take(self, mailbox: Mailbox, source_id: str, raw: Blob) -> bool:
+        """Write down a message that was handed to us; it is confirmed by ``confirm``.
+
+        Args:
+            source_id: empty: the message's own UUID.
+
+        Returns:
+            False: there is neither.
+        """
+        found = mailbox.understand(source_id, raw)
+        own = found[0].post.uuid if found and found[0].post is not None else None
+        if not source_id and own is None:
+            return False
+        self._write_down(mailbox, [replace(one, identity=source_id or own or "") for one in found[:1]], raw)
+        return True
+
+    def confirm(self, mailboxes: Sequence[Mailbox]) -> None:
+        """Confirm what was handed to us, in each of *mailboxes*; one that fails is told again later."""
+        for mailbox in mailboxes:
+            if not self._ledger.lease_source(f"mailbox:{mailbox.name}", self._owner, self._ttl):
+                continue
+            try:
+                self._confirm(mailbox)
+            except RemoteError as error:
+                log.poll_failed(source=mailbox.name, code=error.code)
+
     def look_for_silence(self, names: Sequence[str]) -> int:
         """Alarm for every mailbox of *names* that did not answer for long; how many there are."""
         silent = self._inbound.silent_mailboxes(names, self._silent_after, SAID_AGAIN)
@@ -123,7 +151,14 @@ class Collect:
             raw = writer.commit()
         finally:
             writer.abort()
-        found = mailbox.understand(source_id, raw)
+        new = self._write_down(mailbox, mailbox.understand(source_id, raw), raw)
+        if not new and self._known(mailbox, [source_id]).get(source_id):
+            # It came before, from another place.
+            mailbox.remove(source_id)
+        return new
+
+    def _write_down(self, mailbox: Mailbox, found: Sequence[Understood], raw: Blob) -> int:
+        """In one commit; how many are new."""
         at = self._clock.now()
         ids = self._inbound.add_inbound(
             [
@@ -138,9 +173,6 @@ class Collect:
         new = [(inbound_id, one) for inbound_id, one in zip(ids, found, strict=True) if inbound_id is not None]
         for inbound_id, one in new:
             log.collected(message=inbound_id, mailbox=mailbox.name, size_bytes=raw.size_bytes, code=one.fault)
-        if not new and self._known(mailbox, [source_id]).get(source_id):
-            # It came before, from another place.
-            mailbox.remove(source_id)
         return len(new)
 
     def _confirm(self, mailbox: Mailbox) -> None:

@@ -6,13 +6,14 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
 from gateway.config.settings import ImapMailbox as ImapSettings
-from gateway.config.settings import Mail, RecipientSystem
+from gateway.config.settings import Links, Mail, Push, RecipientSystem
 from gateway.digital_post.memos import NgdpMemos
 from gateway.digital_post.reply import read_reply_to
 from gateway.digital_post.wire import Wire
@@ -44,7 +45,7 @@ from gateway.storage.vault import LocalVault
 from gateway.wiring.meaning import loop_id
 
 if TYPE_CHECKING:
-    from gateway.links.running import LinkServer
+    from gateway.https import WebServer
 
 DIGEST_EVERY = REMIND_EVERY = timedelta(minutes=5)
 SILENCE_EVERY_LOOK = 10
@@ -78,7 +79,9 @@ class PostToUs:
         self._composer = _composer(around)
         self._outs = _Outs(around)
         settings = around.settings
-        self._systems: list[Mailbox] = [_system(around, system) for system in settings.inbound.systems]
+        made: list[tuple[bool, Mailbox]] = [(one.push, _system(around, one)) for one in settings.inbound.systems]
+        self._systems = [system for push, system in made if not push]
+        self._pushed = [system for push, system in made if push]
         self._boxes = _imap_mailboxes(around)
         self._collect = Collect(
             around.ledger,
@@ -147,17 +150,42 @@ class PostToUs:
             *([Timed("digest", DIGEST_EVERY, digest.look)] if inbound.distributors else []),
             *([Timed("collect", inbound.every, self._collect.work)] if self._systems else []),
             *([silence] if names else []),
+            *([Timed("confirm", inbound.every, lambda: self._collect.confirm(self._pushed))] if self._pushed else []),
             *([Timed("remind", REMIND_EVERY, remind.look)] if around.settings.links.enabled else []),
         ]
 
-    def links(self) -> LinkServer | None:
-        """The pages of links, if there are any."""
+    def servers(self) -> dict[str, WebServer]:
+        """What listens, by name."""
+        made = {"links": self._links(), "push": self._push()}
+        return {name: server for name, server in made.items() if server is not None}
+
+    def _push(self) -> WebServer | None:
+        around, push = self._around, self._around.settings.push
+        if not push.enabled or push.client_ca is None:
+            return None
+        from gateway.https import Clients, WebServer
+        from gateway.ingress.push.app import push_app
+
+        takes = {one.name: partial(self._collect.take, one) for one in self._pushed}
+        clients = Clients(ca=around.settings.path(push.client_ca), fingerprints=push.clients)
+        return WebServer(push_app(takes, around.vault), section="push", clients=clients, **self._listens(push))
+
+    def _listens(self, at: Links | Push) -> dict[str, Any]:
+        settings, own = self._around.settings, at.certificate is not None
+        return {
+            "host": at.host,
+            "port": at.port,
+            "certificate": settings.path(at.certificate or settings.smtp.certificate),
+            "key": settings.path((at.key if own else None) or settings.smtp.key),
+        }
+
+    def _links(self) -> WebServer | None:
         around, links = self._around, self._around.settings.links
         if not links.enabled:
             return None
         # Only where there are pages: a web framework takes as long to load as the rest of a gateway.
+        from gateway.https import WebServer
         from gateway.links.app import LinkPages, link_app
-        from gateway.links.running import LinkServer
 
         pages = LinkPages(
             around.ledger,
@@ -169,14 +197,7 @@ class PostToUs:
             name_of=shown_name,
             lasts=links.lasts,
         )
-        smtp, own = around.settings.smtp, links.certificate is not None
-        return LinkServer(
-            link_app(pages),
-            host=links.host,
-            port=links.port,
-            certificate=around.settings.path(links.certificate or smtp.certificate),
-            key=around.settings.path((links.key if own else None) or smtp.key),
-        )
+        return WebServer(link_app(pages), section="links", **self._listens(links))
 
     def _send_code(self, item: Forwardable, code: str) -> None:
         out = self._outs.own

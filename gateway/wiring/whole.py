@@ -112,8 +112,8 @@ class Gateway:
     @property
     def ports(self) -> dict[str, int]:
         """Listening ports by name."""
-        links = {"links": self._links.port} if self._links is not None else {}
-        return {**self._smtp.ports, **({"sftp": self._sftp.port} if self._sftp is not None else {}), **links}
+        web = {name: server.port for name, server in self._web.items()}
+        return {**self._smtp.ports, **({"sftp": self._sftp.port} if self._sftp is not None else {}), **web}
 
     async def start(self) -> None:
         """Begin to work, then to listen: what was due before is not behind what comes new.
@@ -128,12 +128,12 @@ class Gateway:
         await self._listen(self._smtp.start, "[smtp] host, port, tls_port")
         if self._sftp is not None:
             await self._listen(self._sftp.start, "[sftp] host, port")
-        if self._links is not None:
-            try:
-                self._links.start()
-            except ConfigError:
-                await self.stop()
-                raise
+        try:
+            for server in self._web.values():
+                server.start()
+        except ConfigError:
+            await self.stop()
+            raise
 
     async def _listen(self, start: Callable[[], Awaitable[None]], keys: str) -> None:
         try:
@@ -148,8 +148,8 @@ class Gateway:
     async def stop(self) -> None:
         """Listen no more, finish what is under way, close everything."""
         await self._smtp.stop()
-        if self._links is not None:
-            self._links.stop()
+        for server in self._web.values():
+            server.stop()
         if self._sftp is not None:
             await self._sftp.stop()
         self._folders.stop()
@@ -190,7 +190,7 @@ class Gateway:
         )
         verbs = self._verbs(settings, client, digital_post)
         post = PostToUs(self._around(settings))
-        self._links = post.links()
+        self._web = post.servers()
         return Runner(
             [*verbs, *post.verbs()],
             [

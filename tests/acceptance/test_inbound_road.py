@@ -129,6 +129,18 @@ def test_writing_back_that_it_is_the_wrong_department_returns_it(demo):
     assert [line["verb"] for line in shown(demo, uuid)["history"]][-1] == "returned"
 
 
+def test_post_that_is_pushed_to_us_goes_the_same_way(demo):
+    url = demo.endpoints["push"]["url"]
+    done = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--title", "Skat ved døren", "--push", url)
+    assert done.returncode == 0, done.stderr
+    uuid = done.stdout.strip()
+    mail = wait_for(lambda: mails(demo.home).get(uuid))
+    assert mail["Subject"] == "[Digital Post] Skat ved døren"
+    (posted,) = wait_for(lambda: [one for one in demo.json("sandbox", "posted")["messages"] if one["uuid"] == uuid and one["state"] == "COMPLETED"])
+    assert (len(posted["receipts"]), shown(demo, uuid)["mailbox"]) == (1, "virk-push")
+    assert demo.gateway("sandbox", "post", "--to-cvr", CVR, "--push", url.replace("virk-push", "ingen")).returncode == 1
+
+
 def test_an_answer_by_mail_goes_back_as_digital_post_and_quotes_nothing_internal(demo):
     uuid = demo.gateway("sandbox", "post", "--to-cvr", CVR, "--from", "19552101", "--title", "Skat spørger", "--reply").stdout.strip()
     mail = wait_for(lambda: mails(demo.home).get(uuid))

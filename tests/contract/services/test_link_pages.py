@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from gateway.errors import MailNotEncrypted
+from gateway.https import WebServer
 from gateway.links.app import LinkPages, link_app
-from gateway.links.running import LinkServer
 from gateway.notices.forwarded import shown_name
 from gateway.sandbox.authority import Authority
 from gateway.storage import tables as t
@@ -41,7 +41,7 @@ class Department:
             post.ledger, post.ledger, post.vault, self.clock, organisation="Eksempelby", send_code=self.send, name_of=shown_name,
             lasts=timedelta(days=14),
         )  # fmt: skip
-        self.server = LinkServer(link_app(pages), host="127.0.0.1", port=0, certificate=folder / "l.crt", key=folder / "l.key")
+        self.server = WebServer(link_app(pages), section="links", host="127.0.0.1", port=0, certificate=folder / "l.crt", key=folder / "l.key")
         self.server.start()
         self.ca = str(authority.ca.cert)
         self.browser = self.new_browser()
