@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
 from gateway.config.settings import ImapMailbox as ImapSettings
-from gateway.config.settings import Links, Mail, Push, RecipientSystem
+from gateway.config.settings import Mail, RecipientSystem
 from gateway.digital_post.memos import NgdpMemos
 from gateway.digital_post.reply import read_reply_to
 from gateway.digital_post.wire import Wire
@@ -28,7 +28,7 @@ from gateway.model.danish_time import local
 from gateway.model.inbound import Forwardable, ReplyTo
 from gateway.model.letter import Document
 from gateway.model.submission import Blob
-from gateway.notices.forwarded import ForwardRenderer, shown_name
+from gateway.notices.forwarded import ForwardRenderer
 from gateway.ports import Clock, Mailbox, MailOut
 from gateway.runner import Timed
 from gateway.services.collect import Collect
@@ -43,6 +43,7 @@ from gateway.services.work import Verb
 from gateway.storage.store import SqlLedger
 from gateway.storage.vault import LocalVault
 from gateway.wiring.meaning import loop_id
+from gateway.wiring.web import link_server, push_server
 
 if TYPE_CHECKING:
     from gateway.https import WebServer
@@ -156,48 +157,13 @@ class PostToUs:
 
     def servers(self) -> dict[str, WebServer]:
         """What listens, by name."""
-        made = {"links": self._links(), "push": self._push()}
-        return {name: server for name, server in made.items() if server is not None}
-
-    def _push(self) -> WebServer | None:
-        around, push = self._around, self._around.settings.push
-        if not push.enabled or push.client_ca is None:
-            return None
-        from gateway.https import Clients, WebServer
-        from gateway.ingress.push.app import push_app
-
+        around = self._around
         takes = {one.name: partial(self._collect.take, one) for one in self._pushed}
-        clients = Clients(ca=around.settings.path(push.client_ca), fingerprints=push.clients)
-        return WebServer(push_app(takes, around.vault), section="push", clients=clients, **self._listens(push))
-
-    def _listens(self, at: Links | Push) -> dict[str, Any]:
-        settings, own = self._around.settings, at.certificate is not None
-        return {
-            "host": at.host,
-            "port": at.port,
-            "certificate": settings.path(at.certificate or settings.smtp.certificate),
-            "key": settings.path((at.key if own else None) or settings.smtp.key),
+        made = {
+            "links": link_server(around.settings, around.ledger, around.vault, around.clock, send_code=self._send_code),
+            "push": push_server(around.settings, around.vault, takes),
         }
-
-    def _links(self) -> WebServer | None:
-        around, links = self._around, self._around.settings.links
-        if not links.enabled:
-            return None
-        # Only where there are pages: a web framework takes as long to load as the rest of a gateway.
-        from gateway.https import WebServer
-        from gateway.links.app import LinkPages, link_app
-
-        pages = LinkPages(
-            around.ledger,
-            around.ledger,
-            around.vault,
-            around.clock,
-            organisation=around.settings.organisation.name,
-            send_code=self._send_code,
-            name_of=shown_name,
-            lasts=links.lasts,
-        )
-        return WebServer(link_app(pages), section="links", **self._listens(links))
+        return {name: server for name, server in made.items() if server is not None}
 
     def _send_code(self, item: Forwardable, code: str) -> None:
         out = self._outs.own
