@@ -855,6 +855,11 @@ class Inbound(Protocol):
     def inbound_decisions_of(self, item: str) -> list[PastDecision]:
         """The oldest first. Raises NotFound."""
 
+    def inbound_decisions_since(self, since: datetime, *, after: int = 0, limit: int = 1000) -> list[PastDecision]:
+        """Those after *since* whose id is above *after*, the oldest first; ``recipient`` is the department that has the
+        message now, empty for Indbakke.
+        """
+
     def assign_inbound(self, item: str, forwards: Sequence[NewForward], *, department: str, actor: str) -> None:
         """Forward it to *department*, wherever it was. Raises NotFound, NotAllowedNow."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,14 @@ import click
 
 from gateway import log
 from gateway.cli.context import Home, as_json, pass_home, show_json, table
+from gateway.cli.rules.context import since, since_option
 from gateway.errors import FolderNotUsable, NotFound
 from gateway.model.inbound import InboundStatus
+from gateway.model.rule_version import PastDecision
 from gateway.model.submission import Blob
 from gateway.rules.engine import RuleSet
 from gateway.services.distribute import to_department
+from gateway.services.propose import propose
 from gateway.services.reload import first_rules
 from gateway.wiring.meaning import rule_files, rule_lists
 
@@ -71,6 +77,43 @@ def assign(home: Home, item: str, department: str, as_json: bool) -> None:
     forwards = to_department(department, known[department], rule=f"Fordelt af {home.actor.removeprefix('cli:')}")
     home.inbound().assign_inbound(item, forwards, department=department, actor=home.actor)
     _tell(home, "assigned", item, as_json=as_json)
+    if not as_json:
+        click.echo(f"A rule for the next of its kind: gateway inbound suggest {item} {department}")
+
+
+@inbound.command()
+@click.argument("item")
+@click.argument("department")
+@since_option
+@as_json
+@pass_home
+def suggest(home: Home, item: str, department: str, text: str, as_json: bool) -> None:
+    """A rule that would have given the message to the department, and what else it would have taken.
+
+    Nothing is changed: put the rule before your others if it is right, then `gateway rules check`.
+    """
+    if department not in _rules(home).departments:
+        raise NotFound(what="department; `gateway rules show` lists them")
+    decisions = home.inbound().inbound_decisions_of(item)
+    if not decisions:
+        raise NotFound(what="decision about it")
+    lists, past = rule_lists(home.settings), _past(home, since(text))
+    found = propose(decisions[-1], department, bundle=rule_files(home.settings), lists=lists, past=past)
+    if as_json:
+        show_json({"schema": "gateway.inbound-suggest/1", **asdict(found)})
+        return
+    click.echo(found.rule)
+    click.echo(f"# Of {found.looked_at} messages it would have taken {len(found.there) + len(found.elsewhere)}; {len(found.there)} of them lie there now.")
+    for other, has_it in found.elsewhere:
+        click.echo(f"# {other} lies with {has_it or 'nobody (Indbakke)'}.")
+
+
+def _past(home: Home, from_: datetime) -> Iterator[PastDecision]:
+    """The decisions since then, page by page."""
+    after = 0
+    while page := home.inbound().inbound_decisions_since(from_, after=after):
+        yield from page
+        after = page[-1].id
 
 
 @inbound.command("return")

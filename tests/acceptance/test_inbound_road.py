@@ -62,6 +62,10 @@ def test_post_nobody_decides_about_waits_in_indbakke_until_a_person_assigns_it(d
     assert uuid not in mails(demo.home)
     assert demo.gateway("inbound", "assign", message["id"], "ingen").returncode == 4
     assert demo.gateway("inbound", "assign", message["id"], "kontor").returncode == 0
+    suggested = demo.gateway("inbound", "suggest", message["id"], "kontor")
+    assert suggested.returncode == 0, suggested.stderr
+    assert 'then = [ { forward = "kontor" } ]' in suggested.stdout
+    assert "lie there now." in suggested.stdout
     mail = wait_for(lambda: mails(demo.home).get(uuid))
     assert mail["To"] == "kontor@eksempelby-gym.dk"
     assert demo.gateway("inbound", "show", message["id"], "--save", str(demo.home / "gemt")).returncode == 0

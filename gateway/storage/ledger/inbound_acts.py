@@ -83,17 +83,20 @@ class InboundActs(Part):
             row = _row(connection, item)
             wanted = select(t.inbound_decisions).where(t.inbound_decisions.c.inbound_id == row["id"])
             rows = connection.execute(wanted.order_by(t.inbound_decisions.c.id)).mappings().all()
-        return [
-            PastDecision(
-                id=one["id"],
-                item=row["id"],
-                recipient=row["department"],
-                at=one["at"],
-                facts=decided.facts(one["facts"]),
-                decision=decided.decision(one),
-            )
-            for one in rows
-        ]
+        return [_past(one, row["department"]) for one in rows]
+
+    def inbound_decisions_since(self, since: datetime, *, after: int = 0, limit: int = 1000) -> list[PastDecision]:
+        """See ``ports.Inbound``."""
+        columns = t.inbound_decisions.c
+        wanted = (
+            select(t.inbound_decisions, t.inbound.c.department.label("department"))
+            .join(t.inbound, t.inbound.c.id == columns.inbound_id)
+            .where(columns.at > since, columns.id > after)
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_past(row, row["department"]) for row in connection.execute(wanted).mappings()]
 
     def inbox_overview(self) -> tuple[int, datetime | None]:
         """See ``ports.Inbound``."""
@@ -204,6 +207,17 @@ def locked(tx: Tx, item: str) -> Row:
     inbound_id = _row(tx.connection, item)["id"]
     wanted = select(t.inbound).where(t.inbound.c.id == inbound_id).with_for_update(key_share=True)
     return tx.run(wanted).mappings().one()
+
+
+def _past(row: Row, department: str) -> PastDecision:
+    return PastDecision(
+        id=row["id"],
+        item=row["inbound_id"],
+        recipient=department,
+        at=row["at"],
+        facts=decided.facts(row["facts"]),
+        decision=decided.decision(row),
+    )
 
 
 def _understood(row: Row) -> None:
