@@ -41,6 +41,8 @@ class Address:
     flow: str = DEFAULT_FLOW
     flow_named: bool = False
     """Whether the address said ``+flow``; if not, another address of the mail may name it."""
+    service: str | None = None
+    """Set: one of SERVICES, which means no letter."""
     masked: str
     """``010101-xxxx+flow@domain``; for logs, facts and notices."""
 
@@ -66,7 +68,7 @@ def parse_address(
     local, _, domain = address.rpartition("@")
     service = service_of(address, domains)
     if service is not None:
-        return Address(recipient=None, masked=f"{service[0]}@{a_label(domain)}")
+        return Address(recipient=None, service=service[0], masked=f"{service[0]}@{a_label(domain)}")
     parts = _LOCAL.fullmatch(local)
     if parts is None:
         raise UnknownAddress()

@@ -82,7 +82,7 @@ def batch_address(envelope: Envelope, rules: ReadRules) -> Address | None:
         UnknownAddress, UnknownFlow, InvalidCpr, ReplacementCpr, InvalidCvr, InvalidPNumber: as ``read_recipients``.
     """
     addresses = _ours(envelope.recipients, rules)
-    found = next((one for one in addresses if flow_of(rules, one.flow).split is not None), None)
+    found = next((one for one in addresses if one.service is None and flow_of(rules, one.flow).split is not None), None)
     named = [one.recipient for one in addresses if one.recipient is not None]
     if found is not None and (named or len({one.flow for one in addresses}) > 1):
         raise RecipientsDisagree(candidates=_masked(named) or "to forløb")

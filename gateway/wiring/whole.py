@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
@@ -255,10 +256,6 @@ class Gateway:
     ) -> list[Verb]:
         reader = self._reader = self._new_reader(settings, settings.read.processes)
         merged = self._merged_reader = self._new_reader(settings, 1)
-        waits = settings.retry.first
-        returned = Returned(
-            self._ledger, domains=settings.smtp.domains, distributors=settings.inbound.distributors
-        )
         archive = BuiltinArchive(
             self._ledger, self._vault, default_case=settings.archive.default_case
         )
@@ -277,22 +274,25 @@ class Gateway:
                 trier=trial,
             ),
             self._answer,
-            Read(
-                self._ledger,
-                self._vault,
-                reader,
-                self._vault.scratch,
-                waits=waits,
-                renew_every=settings.lease / 4,
-                services=returned.act,
-                replies=replies(settings, self._ledger, self._vault).of,
-            ),
-            Read(self._ledger, self._vault, merged, self._vault.scratch, waits=waits, renew_every=settings.lease / 4, merged=True),
+            *self._new_reads(settings, reader, merged),
             self._new_route(settings, directory, reader, sends, archives),
             self._new_mass(settings, digital_post),
             self._ship("send", settings, sends, settings.digital_post.in_flight),
             self._ship("archive", settings, archives, ARCHIVE_AT_ONCE),
             self._notify(settings),
+        ]
+
+    def _new_reads(self, settings: Settings, reader: ReaderProcess, merged: ReaderProcess) -> list[Read]:
+        """One for what takes a moment, one for merged files."""
+        returned = Returned(self._ledger, domains=settings.smtp.domains, distributors=settings.inbound.distributors)
+        told: dict[str, Any] = {
+            "waits": settings.retry.first,
+            "renew_every": settings.lease / 4,
+            "replies": replies(settings, self._ledger, self._vault).of,
+        }
+        return [
+            Read(self._ledger, self._vault, reader, self._vault.scratch, services=returned.act, **told),
+            Read(self._ledger, self._vault, merged, self._vault.scratch, merged=True, **told),
         ]
 
     def _new_reader(self, settings: Settings, processes: int) -> ReaderProcess:

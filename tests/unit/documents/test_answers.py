@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.documents.batch.manner import SplitManner
 from gateway.documents.mail import read_mail
+from gateway.documents.reading import ReadFlow
+from gateway.documents.recipients import batch_address
 from gateway.documents.reply_text import MARK
 from gateway.errors import ReplyNotAllowed
 from gateway.model.identity import Cvr
@@ -62,6 +65,12 @@ def test_nothing_written_is_refused_and_so_is_what_only_the_department_may_know(
 def test_an_answer_to_an_answer_says_so_once_and_a_number_in_its_title_is_masked(answer):
     assert answer(text_mail("Ja."), reply_to("SV: Om 010101-1234")).letters[0].title == "SV: Om xxxxxx-xxxx"
     assert len(answer(text_mail("Ja."), reply_to("x" * 300)).letters[0].title) == 256
+
+
+def test_a_service_address_is_never_a_merged_file_whatever_the_default_flow_does(envelope, rules):
+    dividing = rules(flows={"default": ReadFlow(split=SplitManner())})
+    assert batch_address(envelope(ADDRESS), dividing) is None
+    assert batch_address(envelope(ADDRESS, "send@dp.example"), dividing).masked == "send@dp.example"
 
 
 def test_a_robot_answers_nothing_and_hears_nothing(answer):
