@@ -138,7 +138,7 @@ def done(home: Home, item: str, as_json: bool) -> None:
 
 @inbound.command()
 @click.argument("item")
-@click.option("--as", "mode", type=click.Choice(["auto", "vedhaeft", "link"]), help="How it goes now.")
+@click.option("--as", "mode", type=click.Choice(["auto", "vedhaeft", "link", "smime"]), help="How it goes now.")
 @as_json
 @pass_home
 def retry(home: Home, item: str, mode: Any, as_json: bool) -> None:

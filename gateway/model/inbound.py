@@ -144,8 +144,9 @@ class ReplyTo:
     contact_point: str | None = None
 
 
-DeliveryMode = Literal["auto", "vedhaeft", "link"]
+DeliveryMode = Literal["auto", "vedhaeft", "link", "smime"]
 """``vedhaeft``: documents attached, only over forced TLS; ``link``: that there is post, and where;
+``smime``: documents attached, and the whole mail encrypted for the department besides;
 ``auto``: attached where that is safe and not too large, else a link."""
 
 ForwardKind = Literal["mail", "archive", "note"]

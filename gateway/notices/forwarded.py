@@ -27,9 +27,11 @@ from jinja2 import (
 from gateway.documents.cpr_text import mask_cpr
 from gateway.documents.names import distinct, safe_name
 from gateway.documents.reply_text import MARK
+from gateway.errors import MailNotEncrypted
 from gateway.model.inbound import Forwardable, Post
 from gateway.model.letter import Document
 from gateway.notices.headers import POLICY, address
+from gateway.notices.sealed import sealed
 from gateway.notices.written import clean, moment
 from gateway.ports import Clock
 
@@ -49,6 +51,7 @@ class ForwardRenderer:
         loop_id: of this installation, see ``NoticeRenderer``.
         clock: for the Date header.
         hide_subject: asked by department; the title is then only in the mail.
+        certificate: asked by department; what its mails are encrypted for (PEM).
         page: the page of a forward's token; None: there are no pages.
         overrides: a folder whose ``forward.txt`` and ``forward.html`` win over ours.
     """
@@ -62,6 +65,7 @@ class ForwardRenderer:
         *,
         clock: Clock,
         hide_subject: Callable[[str], bool] = lambda _: False,
+        certificate: Callable[[str], str | None] = lambda _: None,
         page: Callable[[str], str] | None = None,
         overrides: Path | None = None,
     ) -> None:
@@ -71,6 +75,7 @@ class ForwardRenderer:
         self._loop_id = loop_id
         self._clock = clock
         self._hide_subject = hide_subject
+        self._certificate = certificate
         self._page = page
         loaders = [PackageLoader("gateway.notices")]
         self._templates = Environment(
@@ -99,6 +104,7 @@ class ForwardRenderer:
 
         Raises:
             MailNotSendable: its address has a form we do not write to.
+            MailNotEncrypted: it should be encrypted for its department, which has no certificate that is valid.
         """
         post = item.message.post
         said = self._said(item, attached=contents is not None)
@@ -113,6 +119,8 @@ class ForwardRenderer:
                 main, _, sub = document.media_type.partition("/")
                 name = distinct(shown_name(document), taken)
                 mail.add_attachment(contents(document), maintype=main, subtype=sub, filename=name, cte="base64")
+        if item.forward.mode == "smime" and contents is not None:
+            return self._sealed(item, mail.as_bytes())
         return mail.as_bytes()
 
     def compose_note(self, item: Forwardable) -> bytes:
@@ -142,6 +150,12 @@ class ForwardRenderer:
         number = item.forward.id.rpartition(".")[2]
         return f"{item.message.post.uuid or item.message.id}.{number}@{self._domain}"
 
+    def _sealed(self, item: Forwardable, mail: bytes) -> bytes:
+        certificate = self._certificate(item.forward.department)
+        if certificate is None:
+            raise MailNotEncrypted(reason="afdelingen har intet certifikat")
+        return sealed(mail, certificate, self._clock.now())
+
     # ── parts ───────────────────────────────────────────────────────────────
 
     def _head(self, item: Forwardable, subject: str) -> EmailMessage:
@@ -167,7 +181,7 @@ class ForwardRenderer:
 
     def _subject(self, item: Forwardable, *, attached: bool) -> str:
         post = item.message.post
-        if not attached or self._hide_subject(item.forward.department):
+        if not attached or item.forward.mode == "smime" or self._hide_subject(item.forward.department):
             return f"Ny Digital Post fra {_cut(_who(post))}"
         return f"{SUBJECT_TAG} {_cut(_title(post))}"
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import AfterValidator, field_validator, model_validator
 from pydantic import Field as Setting
-from pydantic import field_validator
 
 from gateway.config.settings import Means, Section
 from gateway.model.danish_time import WEEKDAYS
@@ -158,6 +160,14 @@ class Absence(Section):
         return value
 
 
+def _for_encryption(text: str) -> str:
+    """*text*, if mail can be encrypted for it. Raises ValueError."""
+    certificate = x509.load_pem_x509_certificate(text.encode())
+    if not isinstance(certificate.public_key(), rsa.RSAPublicKey):
+        raise ValueError("expected an RSA key")  # noqa: TRY004  (pydantic wants a ValueError)
+    return text
+
+
 class Department(Section):
     """Who gets forwarded post, and how."""
 
@@ -167,7 +177,10 @@ class Department(Section):
     """Mail addresses, each gets it."""
     delivery: DeliveryMode = "auto"
     """``vedhaeft``: the documents are attached; ``link``: only that there is post, and where; ``auto``: attached where
-    that is safe and not too large, else a link. Never unencrypted."""
+    that is safe and not too large, else a link; ``smime``: attached, and encrypted for `certificate` besides. Never
+    unencrypted."""
+    certificate: Annotated[str, AfterValidator(_for_encryption), Means("a certificate (PEM) with an RSA key")] | None = None
+    """S/MIME certificate of the department's mailbox."""
     server: Annotated[str, Setting(pattern=r"^[A-Za-z0-9.-]{1,255}:[0-9]{1,5}$"), Means('a server such as "mx.example.dk:25"')] | None = None
     """Its mail server, reached directly over TLS; not set: `[mail]`."""
     hide_subject: bool = False
@@ -179,3 +192,9 @@ class Department(Section):
     weekdays: tuple[Literal[WEEKDAYS], ...] = WEEKDAYS[:5]  # type: ignore[valid-type]
     absent: tuple[Absence, ...] = ()
     """Holidays, and other days away."""
+
+    @model_validator(mode="after")
+    def _smime_needs_a_certificate(self) -> Department:
+        if self.delivery == "smime" and self.certificate is None:
+            raise ValueError('delivery = "smime" needs certificate')
+        return self

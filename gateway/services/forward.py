@@ -98,12 +98,12 @@ class ForwardMail:
         """Hand it over; as what."""
         mode, out = item.forward.mode, self._out(item.forward.department)
         fits = item.message.post.size_bytes <= self._attach_at_most
-        if mode != "link" and not fits and (mode == "vedhaeft" or not self._composer.has_pages):
+        if mode != "link" and not fits and (mode in ("vedhaeft", "smime") or not self._composer.has_pages):
             raise ForwardTooLarge(limit_mb=self._attach_at_most // 1_000_000)
         if mode != "link" and fits:
             try:
                 self._send(item, out, self._composer.compose(item, self._content))
-                return "vedhaeft"
+                return "smime" if mode == "smime" else "vedhaeft"
             except MailNotEncrypted:
                 if mode != "auto" or not self._composer.has_pages or out is self._fallback:
                     raise

@@ -457,7 +457,7 @@ forwards = Table(
     Column("token", String(64), nullable=False, unique=True),
     Column("created_at", Utc, nullable=False),
     Column("sent_at", Utc),
-    Column("sent_as", String(16)),  # how it went in the end: vedhaeft, link
+    Column("sent_as", String(16)),  # how it went in the end: vedhaeft, link, smime
     UniqueConstraint("inbound_id", "number"),
     _partial("ix_forwards_due", "kind", "due_at", only="due_at IS NOT NULL"),
     _partial("ix_forwards_attention", "inbound_id", only=HELD.text),

@@ -220,6 +220,10 @@ def _composer(around: Around) -> ForwardRenderer:
         found = around.rules.departments.get(department)
         return found is not None and found.hide_subject
 
+    def certificate(department: str) -> str | None:
+        found = around.rules.departments.get(department)
+        return None if found is None else found.certificate
+
     folder = settings.inbound.templates
     return ForwardRenderer(
         settings.organisation.name,
@@ -228,6 +232,7 @@ def _composer(around: Around) -> ForwardRenderer:
         loop_id(settings),
         clock=around.clock,
         hide_subject=hide_subject,
+        certificate=certificate,
         page=_page_of(settings) if settings.links.enabled else None,
         overrides=None if folder is None else settings.path(folder),
     )

@@ -371,6 +371,22 @@ def test_a_next_hop_without_tls_gets_nothing_and_the_department_a_link_by_our_ow
     assert post.shown()["forwards"][0]["sent_as"] == "link"
 
 
+def test_smime_is_attached_or_held_and_never_falls_to_a_link(post):
+    post.came("Til kontor")
+    post.ledger.assign_inbound(post.shown()["id"], [sealed("kontor@eksempelby.dk")], department="kontor", actor="cli:a")
+    post.forward()
+    assert (post.shown()["forwards"][-1]["sent_as"], post.own.took) == ("smime", [])
+    post.out.sending.errors = [MailNotEncrypted(reason="x")]
+    post.ledger.assign_inbound(post.shown()["id"], [sealed("kontor@eksempelby.dk")], department="kontor", actor="cli:a")
+    post.forward()
+    held = post.shown()["forwards"][-1]
+    assert (held["state"], held["refusal"]["code"], post.own.took) == ("held", "GW-414", [])
+
+
+def sealed(address):
+    return NewForward(kind="mail", department="kontor", address=address, mode="smime")
+
+
 def test_where_nothing_encrypts_everything_is_held(post):
     post.encrypted = False
     post.came("Din skat")

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fast_mail_parser import parse_email
 
 from gateway.documents.reply_text import MARK, own_words
 from gateway.egress.mail import wire_form
+from gateway.errors import MailNotEncrypted
 from gateway.model.inbound import Correspondent, Forward, Forwardable, InboundMessage, Post
 from gateway.model.letter import Document
 from gateway.model.submission import Blob
@@ -113,6 +115,56 @@ def test_a_number_stands_in_no_subject_and_no_file_name():
     mail = parsed(octets)
     assert "1234" not in mail["Subject"]
     assert "1234" not in next(mail.iter_attachments()).get_filename()
+
+
+@pytest.fixture(scope="module")
+def mailbox_pair(tmp_path_factory):
+    """A certificate of a department's mailbox, valid in November 2026, and its key."""
+    folder = tmp_path_factory.mktemp("smime")
+    cert, key = folder / "m.crt", folder / "m.key"
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=okonomi", "-days", "3650", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(["openssl", *made], check=True, capture_output=True)
+    return cert, key
+
+
+def test_smime_encrypts_all_but_the_addresses_and_openssl_reads_it_back(mailbox_pair, tmp_path):
+    cert, key = mailbox_pair
+    made = renderer(certificate=lambda name: cert.read_text() if name == "oekonomi" else None, clock=Later())
+    post = {"title": "Afgørelse om lønsumsafgift", "reply_allowed": True}
+    octets = wire_form(made.compose(sealed_item(**post), lambda _: b"%PDF-1.4"))
+    mail = parsed(octets)
+    assert (mail["Subject"], mail["To"]) == ("Ny Digital Post fra Skatteforvaltningen", "okonomi@eksempelby-gym.dk")
+    assert mail.get_content_type() == "application/pkcs7-mime"
+    assert mail.defects == []
+    assert not [word for word in (b"PDF", "lønsum".encode(), b"Afg", b"text/plain") if word in octets]
+    (tmp_path / "m.eml").write_bytes(octets)
+    command = ["openssl", "cms", "-decrypt", "-in", tmp_path / "m.eml", "-recip", cert, "-inkey", key]
+    inside = parsed(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert "Afgørelse om lønsumsafgift" in inside.get_body(("plain",)).get_content()
+    (attached,) = inside.iter_attachments()
+    assert (attached.get_filename(), attached.get_content()) == ("Afgørelse.pdf", b"%PDF-1.4")
+    ours = subprocess.run(["openssl", "cms", "-cmsout", "-print", "-in", tmp_path / "m.eml"], check=True, capture_output=True).stdout
+    assert b"aes-256-cbc" in ours
+
+
+def test_without_a_valid_certificate_nothing_is_written_at_all(mailbox_pair):
+    with pytest.raises(MailNotEncrypted):
+        renderer().compose(sealed_item(), lambda _: b"x")
+    early = renderer(certificate=lambda _: mailbox_pair[0].read_text())
+    with pytest.raises(MailNotEncrypted):
+        early.compose(sealed_item(), lambda _: b"x")
+
+
+class Later:
+    """A year in which a certificate of today is valid, and that of the other tests is not."""
+
+    def now(self):
+        return datetime.now(UTC)
+
+
+def sealed_item(**given):
+    made = item(**given)
+    return Forwardable(forward=replace(made.forward, mode="smime"), message=made.message)
 
 
 def test_a_web_page_is_attached_and_never_shown_inside():
