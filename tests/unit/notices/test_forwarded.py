@@ -136,7 +136,7 @@ def test_smime_encrypts_all_but_the_addresses_and_openssl_reads_it_back(mailbox_
     assert (mail["Subject"], mail["To"]) == ("Ny Digital Post fra Skatteforvaltningen", "okonomi@eksempelby-gym.dk")
     assert mail.get_content_type() == "application/pkcs7-mime"
     assert mail.defects == []
-    assert not [word for word in (b"PDF", "lønsum".encode(), b"Afg", b"text/plain") if word in octets]
+    assert not [word for word in (b"%PDF", "lønsumsafgift".encode(), "Afgørelse".encode(), b"text/plain") if word in octets]
     (tmp_path / "m.eml").write_bytes(octets)
     command = ["openssl", "cms", "-decrypt", "-in", tmp_path / "m.eml", "-recip", cert, "-inkey", key]
     inside = parsed(subprocess.run(command, check=True, capture_output=True).stdout)
