@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.documents import headers
 from gateway.documents.addressing import DEFAULT_FLOW, Address, parse_address
 from gateway.documents.batch.letters import Draft, read_batch
 from gateway.documents.batch.listed import read_numbers
@@ -16,6 +17,7 @@ from gateway.documents.body import body_text
 from gateway.documents.cpr_text import mask_cpr
 from gateway.documents.files import documents_of
 from gateway.documents.head import Head, bare_cr, read_head, refuse_automatic, sender
+from gateway.documents.html_text import html_text
 from gateway.documents.mime import Pieces, take_apart
 from gateway.documents.reading import ReadFlow, Reading, ReadRules
 from gateway.documents.recipients import (
@@ -194,7 +196,8 @@ def _read_answer(
     """A mail that answers post to us: its own words are the letter, or come before its file."""
     flow = flow_of(rules, DEFAULT_FLOW)
     (address,) = (parse_address(one, domains=rules.domains, flows=(), allow_test=True) for one in envelope.recipients)
-    text = own_words(body_text(pieces.body), rules.own_addresses[0] if rules.own_addresses else "")
+    said = body_text(pieces.body) or "\n".join(html_text(headers.decode(part.content(), part.charset)) for part in pieces.html)
+    text = own_words(said, rules.own_addresses[0] if rules.own_addresses else "")
     if answers.token in text or MARK in text:
         raise ReplyQuotesUs()
     files = documents_of(pieces, rules, scratch, body_is_letter=True, text=text)

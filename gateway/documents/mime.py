@@ -117,6 +117,8 @@ class Pieces:
     body: tuple[Part, ...] = ()
     """The mail's own plain text; several parts if pictures or files stand between."""
     notes: tuple[str, ...] = ()
+    html: tuple[Part, ...] = ()
+    """The mail's own text as a web page."""
 
 
 def take_apart(raw: Path, rules: ReadRules) -> Pieces:
@@ -230,6 +232,7 @@ def _sort(parts: list[Part]) -> Pieces:
     files: list[Part] = []
     notes: list[str] = []
     body: list[Part] = []
+    html: list[Part] = []
     for part in parts:
         if part.kind in _SIGNATURES:
             notes.append(SIGNATURE_NOTE)
@@ -240,9 +243,11 @@ def _sort(parts: list[Part]) -> Pieces:
             part.content()
             if part.kind == "text/plain":
                 body.append(part)
+            elif part.kind == "text/html":
+                html.append(part)
         else:
             files.append(part)
-    return Pieces(files=tuple(files), body=tuple(body), notes=tuple(dict.fromkeys(notes)))
+    return Pieces(files=tuple(files), body=tuple(body), notes=tuple(dict.fromkeys(notes)), html=tuple(html))
 
 
 def _left_out_picture(part: Part, shown: set[str]) -> str:

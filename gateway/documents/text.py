@@ -6,18 +6,22 @@ from pathlib import Path
 
 import pypdfium2
 
+from gateway.documents.html_text import decoded, html_text
+
 LONGEST = 1_000_000
 """Characters that are looked at."""
 
 
 def text_of(file: Path, media_type: str) -> str | None:
-    """The text of a PDF, in the order of its pages, or of a plain text; at most LONGEST characters.
+    """The text of a PDF, in the order of its pages, of a web page or of a plain text; at most LONGEST characters.
 
     Returns:
         None: it has another type, or cannot be read.
     """
     if media_type == "text/plain":
         return file.read_bytes()[: 4 * LONGEST].decode("utf-8", "replace")[:LONGEST]
+    if media_type == "text/html":
+        return html_text(decoded(file.read_bytes()[: 4 * LONGEST]))[:LONGEST]
     return _pdf_text(file) if media_type == "application/pdf" else None
 
 

@@ -49,6 +49,14 @@ def test_the_words_are_the_letter_under_the_title_of_what_they_answer(answer, tm
     assert (letter.options.thread, letter.options.contact_point, letter.address) == (THREAD, "cp-7", "svar@dp.example")
 
 
+def test_a_mail_that_is_only_a_web_page_is_read_as_its_words(answer, tmp_path):
+    page = f"<html><head><style>p {{}}</style></head><body><p>Vi er\r\nenige.</p><p>Mvh. Økonomi<br>Karen &amp; Bo</p><div>Fra: Digital Post</div><p>── {MARK} ──</p><p>forkert+{TOKEN}@dp.example</p></body></html>"
+    (letter,) = answer(text_mail(page).replace(b"text/plain", b"text/html")).letters
+    assert (tmp_path / letter.main.digest).read_text(encoding="utf-8") == "Vi er enige.\n\nMvh. Økonomi\nKaren & Bo"
+    tagged = f"<p>Ja.</p><a href=\"mailto:forkert+{TOKEN}@dp.example\">tilbage</a>"
+    assert answer(text_mail(tagged).replace(b"text/plain", b"text/html")).letters[0].main.size_bytes == len("Ja.\ntilbage")
+
+
 def test_files_come_beside_the_words_and_alone_where_there_are_none(answer, mail, file_part, pdf):
     (letter,) = answer(mail(file_part(pdf()))).letters
     assert [(one.name, one.role) for one in letter.documents] == [("brev.txt", "main"), ("brev.pdf", "attachment")]
