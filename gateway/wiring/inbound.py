@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from gateway.config import Settings
 from gateway.config.load import read_secret
@@ -25,7 +25,7 @@ from gateway.mailbox.carried import CarriedPost
 from gateway.mailbox.digital_post import DigitalPostMailbox
 from gateway.mailbox.imap import ImapAccount, ImapMailbox
 from gateway.model.danish_time import local
-from gateway.model.inbound import Forwardable, ReplyTo
+from gateway.model.inbound import Forwardable
 from gateway.model.letter import Document
 from gateway.model.submission import Blob
 from gateway.notices.forwarded import ForwardRenderer
@@ -174,10 +174,7 @@ class PostToUs:
 
 def replies(settings: Settings, ledger: SqlLedger, vault: LocalVault) -> Replies:
     """Finds what a mail to ``svar+TOKEN@`` answers."""
-
-    def read(stream: BinaryIO, item: Forwardable) -> ReplyTo:
-        return read_reply_to(stream, item, allow_test=settings.allow_test_numbers)
-
+    read = partial(read_reply_to, allow_test=settings.allow_test_numbers)
     return Replies(ledger, vault, domains=settings.smtp.domains, read=read)
 
 

@@ -68,8 +68,9 @@ def _told(verb: str) -> ColumnElement[bool]:
 
 def _still_unopened(tx: Tx, item: Unopened, verb: str) -> Row | None:
     """Its row, if its department still has it, and nobody opened it nor was *verb* of it meanwhile."""
-    row = locked(tx, item.id)
-    lines = t.inbound_history.c
-    before = select(func.count()).where(lines.inbound_id == row["id"], lines.verb == verb, lines.reason == item.department)
-    here = row["state"] == "distributed" and row["department"] == item.department
-    return row if here and not tx.run(before).scalar_one() else None
+    locked(tx, item.id)
+    columns = t.inbound.c
+    wanted = select(t.inbound).where(
+        columns.id == item.id, columns.state == "distributed", columns.department == item.department, ~_told(verb)
+    )
+    return tx.run(wanted).mappings().first()

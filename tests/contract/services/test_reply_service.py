@@ -1,6 +1,7 @@
 """What a mail to ``svar+TOKEN@`` answers: as the message says, and only where it may be answered."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -28,8 +29,7 @@ def ask(post, vault):
             recipients=tuple(name.format(token=token) for name in names or ["svar+{token}@dp.example.dk"]),
         )  # fmt: skip
         submission = Submission(id="F-2026-AAAA-AAAA", envelope=envelope, reference="x", size_bytes=1, raw=b"x")
-        read = lambda stream, item: read_reply_to(stream, item, allow_test=True)  # noqa: E731
-        return Replies(post.ledger, vault, domains=["dp.example.dk"], read=read).of(submission)
+        return Replies(post.ledger, vault, domains=["dp.example.dk"], read=partial(read_reply_to, allow_test=True)).of(submission)
 
     return go
 
